@@ -1,0 +1,87 @@
+import type { JsonObject } from '../crypto/json.ts'
+import { hash } from '../crypto/jcs.ts'
+
+/**
+ * How the service's state lies in the store. What one sealed request touches lies under one partition, its (client, user) pair;
+ * a handshake is a partition of its own until its grant commits, idempotently, into the pair's.
+ *
+ * | partition            | keys                                                                                      |
+ * |----------------------|-------------------------------------------------------------------------------------------|
+ * | `handshake:ID`       | `state`                                                                                   |
+ * | `m1:H`               | `used` (ATH-6.1.4)                                                                        |
+ * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `idempotency:H` |
+ * |                      | window `SID:EPOCH`, counter `rate`                                                        |
+ * | `user:DID`           | `question:REQUEST` `asked:CLIENT` `grant:ID` `revoked:CREDENTIAL` `wallet:JTI`            |
+ * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |
+ */
+export const handshakePartition = (id: string) => `handshake:${id}`
+export const userPartition = (userDid: string) => `user:${userDid}`
+export const pairPartition = async (clientDid: string, userDid: string) =>
+  `pair:${await hash([clientDid, userDid])}`
+export const pointerPartition = (kind: 'request' | 'grant' | 'sid', id: string) => `${kind}:${id}`
+
+/** Row `at` of a pointer partition. */
+export interface Pointer {
+  readonly partition: string
+  readonly handshakeId?: string
+  readonly clientDid?: string
+  readonly userDid?: string
+}
+
+/** Row `grant:ID` of a pair: what the client may do until when (ATH-6.4, ATH-8). */
+export interface GrantRow {
+  /** The `jti` of the grant's first token (ATH-8). */
+  readonly id: string
+  readonly sid: string
+  readonly handshakeId: string
+  readonly requestId?: string
+  readonly clientDid: string
+  readonly clientInfo: JsonObject
+  readonly userDid: string
+  readonly account: string
+  readonly audience: string
+  readonly credentialId: string
+  /** Thumbprints of the keys that the renewal of 7.10 asks for again. */
+  readonly clientKey: string
+  readonly credentialKey: string
+  readonly scopes: readonly string[]
+  readonly restrictions: JsonObject
+  /** Unix seconds: `timestamp` of m8, its end, and the end of being provisional (ATH-3.6). */
+  readonly grantedAt: number
+  readonly expiresAt: number
+  readonly provisionalUntil: number
+  readonly state: 'provisional' | 'live' | 'ended' | 'revoked'
+  readonly lastUsedAt?: number
+}
+
+/** One epoch's secrets, base64url, in row `session:SID`. */
+export interface EpochRow {
+  readonly epoch: number
+  readonly c2s: string
+  readonly s2c: string
+  readonly rekey: string
+  readonly createdAt: number
+  /** Unix seconds of the first valid request under it; absent while it is only issued (ATH-7.9). */
+  readonly confirmedAt?: number
+  /** Unix seconds after which it is dropped: 30 s after its successor was confirmed. */
+  readonly retiresAt?: number
+  /** H(request) and the answer of the rotation that made it, for an identical resend. */
+  readonly rotation?: { readonly request: string; readonly answer: JsonObject; readonly at: number }
+}
+
+/** Row `session:SID` of a pair. */
+export interface SessionRow {
+  readonly sid: string
+  readonly grantId: string
+  readonly clientDid: string
+  readonly userDid: string
+  readonly audience: string
+  readonly cipher: string
+  readonly capabilities: readonly string[]
+  readonly highestEpoch: number
+  readonly epochs: readonly EpochRow[]
+  /** `jti`s are not kept: a token is judged by its signature, its `cnf` and this transcript. */
+  readonly transcript: string
+  /** Where the receipt that holds the first token lies, until the first valid request erases it (ATH-3.5). */
+  readonly receiptIn?: string
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => new URL(`./packages/athkit/src/${path}`, import.meta.url).pathname
+
+/** The pure rooms run on both crypto ports; everything else runs on Node's. */
+const pureRooms = ['crypto', 'did', 'handshake', 'session', 'token', 'user'].map(
+  (room) => `packages/athkit/test/${room}/**/*.test.ts`,
+)
+
+/** Where CI wants the totals, if it does. */
+const summary = process.env.ATHKIT_TEST_SUMMARY
+
+export default defineConfig({
+  test: {
+    reporters: summary === undefined ? ['default'] : ['default', ['json', { outputFile: summary }]],
+    projects: [
+      {
+        resolve: { alias: { '#port': source('crypto/port-node.ts') } },
+        test: { name: 'node', include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'] },
+      },
+      {
+        resolve: { alias: { '#port': source('crypto/port-webcrypto.ts') } },
+        test: { name: 'webcrypto', include: pureRooms },
+      },
+    ],
+  },
+})
