@@ -1,0 +1,66 @@
+import { refuse } from '../errors.ts'
+import { type Awaitable, toBase64url, utf8 } from './bytes.ts'
+import type { Json } from './json.ts'
+import { port } from './port.ts'
+
+/** Deeper than any message or flight can be; what is deeper is refused before the stack is at risk. */
+const DEPTH_CAP = 64
+
+/**
+ * The canonical form of a JSON value (RFC 8785): members sorted by UTF-16 code units, numbers and strings as ECMAScript writes
+ * them. A member that is `undefined` is absent.
+ *
+ * @throws HandshakeError `malformed_message` for lone surrogates, integers beyond ±(2⁵³−1), non-finite numbers (ATH-1.5)
+ */
+export function canonicalize(value: Json): string {
+  return write(value, 0)
+}
+
+function write(value: Json, depth: number): string {
+  if (depth > DEPTH_CAP) throw malformed('nested too deep')
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw malformed('lone surrogate')
+      return JSON.stringify(value)
+    case 'number':
+      if (!Number.isFinite(value)) throw malformed('number beyond the range')
+      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw malformed('integer beyond 2^53-1')
+      return value === 0 ? '0' : String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      if (value === null) return 'null'
+      return Array.isArray(value)
+        ? writeArray(value, depth)
+        : writeObject(value as { [name: string]: Json }, depth)
+    default:
+      throw malformed('no JSON value')
+  }
+}
+
+function writeArray(values: readonly Json[], depth: number): string {
+  let text = '['
+  for (let i = 0; i < values.length; i++) text += (i === 0 ? '' : ',') + write(values[i], depth + 1)
+  return `${text}]`
+}
+
+function writeObject(members: { readonly [name: string]: Json }, depth: number): string {
+  // The default order of `sort` is that of UTF-16 code units, which is RFC 8785's.
+  let text = '{'
+  for (const name of Object.keys(members).sort()) {
+    const value = members[name]
+    if (value === undefined) continue
+    if (!name.isWellFormed()) throw malformed('lone surrogate')
+    text += `${text.length === 1 ? '' : ','}${JSON.stringify(name)}:${write(value, depth + 1)}`
+  }
+  return `${text}}`
+}
+
+export const sha256 = (data: Uint8Array): Awaitable<Uint8Array> => port.sha256(data)
+
+/** `H(x)` of the profile: base64url of SHA-256 over the canonical form. */
+export async function hash(value: Json): Promise<string> {
+  return toBase64url(await sha256(utf8(canonicalize(value))))
+}
+
+const malformed = (reason: string) => refuse('malformed_message', reason, { rule: 'ATH-1.5' })

@@ -1,0 +1,126 @@
+import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
+import { decodeBase64url, toBase64url, utf8 } from './bytes.ts'
+import { canonicalize } from './jcs.ts'
+import { type JsonObject, parseMessage } from './json.ts'
+import type { PublicKey, Signer } from './keys.ts'
+import { verifyBytes } from './signature.ts'
+
+/**
+ * JWS compact serialization (RFC 7515) as ATH-5.3 allows it, and nothing more: the algorithm is fixed by the key, the headers that
+ * would bring a key or other rules along are refused, and so is all that a lenient parser would let pass (duplicate members,
+ * padding, trailing bits). It signs through {@link Signer}, so that the key may be in a KMS.
+ */
+export interface DecodedJwt {
+  readonly header: JsonObject
+  readonly claims: JsonObject
+  /** What the signature covers: the first two parts. */
+  readonly signingInput: string
+  readonly signature: Uint8Array
+}
+
+/** A JWT of this type, claims as they are given. `kid` is always sent: the key's thumbprint. */
+export async function signJwt(signer: Signer, typ: string, claims: JsonObject): Promise<string> {
+  const { alg, thumbprint } = signer.publicKey
+  const header = part({ alg, kid: thumbprint, typ })
+  const input = `${header}.${part(claims)}`
+  return `${input}.${toBase64url(await signer.sign(utf8(input)))}`
+}
+
+const part = (object: JsonObject): string => toBase64url(utf8(canonicalize(object)))
+
+/** ATH-2.3. */
+const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c']
+
+/**
+ * The parts of a JWT, unverified.
+ *
+ * @throws HandshakeError `malformed_message`
+ */
+export function decodeJwt(token: unknown): DecodedJwt {
+  const [head, payload, tail, ...more] = typeof token === 'string' ? token.split('.') : []
+  if (head === undefined || payload === undefined || tail === undefined || more.length > 0) {
+    throw malformed('not three parts')
+  }
+  const signature = decodeBase64url(tail)
+  if (signature === undefined) throw malformed('signature is not base64url')
+  return { header: objectOf(head), claims: objectOf(payload), signingInput: `${head}.${payload}`, signature }
+}
+
+function objectOf(part: string): JsonObject {
+  const bytes = decodeBase64url(part)
+  if (bytes === undefined) throw malformed('a part is not base64url')
+  return parseMessage(bytes)
+}
+
+export interface JwtExpectation {
+  readonly typ: string
+  /** Any of which may have signed. */
+  readonly keys: readonly PublicKey[]
+  /** Unix seconds. */
+  readonly now: number
+  /** The name of every refusal. */
+  readonly refuseAs: ErrorName
+  /** The name of the refusal of an expired one, where it has its own. */
+  readonly expiredAs?: ErrorName
+}
+
+export interface VerifiedJwt {
+  readonly header: JsonObject
+  readonly claims: JsonObject
+  /** The one that signed. */
+  readonly key: PublicKey
+}
+
+const IAT_AHEAD_SECONDS = 300
+
+/**
+ * Header, signature, then times: `iat` at most 300 s ahead, expired when `exp` ≤ now, each judged where it is present (ATH-5.3).
+ *
+ * @throws HandshakeError by the name of `refuseAs`, or of `expiredAs`
+ */
+export async function verifyJwt(token: unknown, expected: JwtExpectation): Promise<VerifiedJwt> {
+  const { typ, now, refuseAs, expiredAs = refuseAs } = expected
+  const refused = (reason: string, name = refuseAs) => refuse(name, `JWT: ${reason}`, { rule: 'ATH-5.3' })
+  const { header, claims, signingInput, signature } = decodeOr(token, refused)
+
+  if (header.typ !== typ) throw refused('of another type')
+  for (const name of REFUSED_HEADERS) if (Object.hasOwn(header, name)) throw refused(`header ${name}`)
+  const key = await signedBy(header, signingInput, signature, expected.keys)
+  if (key === undefined) throw refused('no expected key signed it')
+
+  const { iat, exp } = claims
+  if (iat !== undefined && iat !== null) {
+    if (typeof iat !== 'number') throw refused('iat is no time')
+    if (iat > now + IAT_AHEAD_SECONDS) throw refused('issued in the future')
+  }
+  if (exp !== undefined && exp !== null) {
+    if (typeof exp !== 'number') throw refused('exp is no time')
+    if (exp <= now) throw refused('expired', expiredAs)
+  }
+  return { header, claims, key }
+}
+
+async function signedBy(
+  header: JsonObject,
+  input: string,
+  signature: Uint8Array,
+  keys: readonly PublicKey[],
+): Promise<PublicKey | undefined> {
+  const kid = header.kid ?? undefined
+  for (const key of keys) {
+    if (header.alg !== key.alg || (kid !== undefined && kid !== key.thumbprint)) continue
+    if (await verifyBytes(key, utf8(input), signature)) return key
+  }
+  return undefined
+}
+
+function decodeOr(token: unknown, refused: (reason: string) => HandshakeError): DecodedJwt {
+  try {
+    return decodeJwt(token)
+  } catch (error) {
+    if (error instanceof HandshakeError) throw refused(error.reason)
+    throw error
+  }
+}
+
+const malformed = (reason: string) => refuse('malformed_message', `JWT: ${reason}`, { rule: 'ATH-5.3' })

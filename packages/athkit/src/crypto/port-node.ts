@@ -1,0 +1,111 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+} from 'node:crypto'
+import { CIPHERS, type CipherSuite, SIGNATURES, type SignatureAlgorithm } from './algorithms.ts'
+import { toBase64url } from './bytes.ts'
+import type { CryptoPort, KeyHandle, PublicJwk } from './port.ts'
+
+/** Node's own cryptography, synchronous throughout. */
+export const port: CryptoPort = {
+  sha256: (data) => createHash('sha256').update(data).digest(),
+  hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
+
+  generateKeyPair(alg) {
+    const { privateKey } =
+      alg === 'ES256'
+        ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+        : generateKeyPairSync('ed25519')
+    return { privateKey, jwk: publicJwkOf(privateKey, alg) }
+  },
+  importPublic: (_alg, jwk) => createPublicKey({ key: { ...jwk }, format: 'jwk' }),
+  importPkcs8(alg, der) {
+    const privateKey = createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
+    return { privateKey, jwk: publicJwkOf(privateKey, alg) }
+  },
+  exportPkcs8: (privateKey) => (privateKey as KeyObject).export({ format: 'der', type: 'pkcs8' }),
+
+  sign: (alg, privateKey, data) => nodeSign(digestOf(alg), data, options(privateKey)),
+  verify(alg, publicKey, data, signature) {
+    try {
+      return nodeVerify(digestOf(alg), data, options(publicKey), signature)
+    } catch {
+      return false
+    }
+  },
+
+  generateShare(alg) {
+    if (alg === 'ECDH-X25519') {
+      const { privateKey } = generateKeyPairSync('x25519')
+      return { privateKey, share: bytesOf(createPublicKey(privateKey).export({ format: 'jwk' }).x) }
+    }
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+    const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' })
+    return { privateKey, share: Buffer.concat([Buffer.of(4), bytesOf(x), bytesOf(y)]) }
+  },
+  importShare(alg, scalar, share) {
+    const d = toBase64url(scalar)
+    return createPrivateKey({ key: { ...shareJwk(alg, share), d }, format: 'jwk' })
+  },
+  agree: (alg, privateKey, peer) =>
+    diffieHellman({
+      privateKey: privateKey as KeyObject,
+      publicKey: createPublicKey({ key: shareJwk(alg, peer), format: 'jwk' }),
+    }),
+
+  seal(suite, key, nonce, plaintext) {
+    const cipher = createCipheriv(NAMES[suite], key, nonce, TAG)
+    const head = cipher.update(plaintext)
+    const tail = cipher.final()
+    return Buffer.concat([head, tail, cipher.getAuthTag()])
+  },
+  open(suite, key, nonce, sealed) {
+    const at = sealed.length - CIPHERS[suite].tagBytes
+    if (at < 0) return undefined
+    const decipher = createDecipheriv(NAMES[suite], key, nonce, TAG)
+    decipher.setAuthTag(sealed.subarray(at))
+    const head = decipher.update(sealed.subarray(0, at))
+    try {
+      const tail = decipher.final()
+      return tail.length === 0 ? head : Buffer.concat([head, tail])
+    } catch {
+      return undefined
+    }
+  },
+}
+
+const NAMES: Record<CipherSuite, 'aes-256-gcm'> = {
+  'AES-256-GCM': 'aes-256-gcm',
+  // Node's types know the AEAD options for the name of GCM and CCM alone; at run time they are the same.
+  'CHACHA20-POLY1305': 'chacha20-poly1305' as 'aes-256-gcm',
+}
+const TAG = { authTagLength: 16 }
+
+const digestOf = (alg: SignatureAlgorithm) => (alg === 'ES256' ? 'sha256' : null)
+const options = (key: KeyHandle) => ({ key: key as KeyObject, dsaEncoding: 'ieee-p1363' as const })
+const bytesOf = (text: string | undefined): Buffer => Buffer.from(text ?? '', 'base64url')
+
+function publicJwkOf(privateKey: KeyObject, alg: SignatureAlgorithm): PublicJwk {
+  const { kty, crv, x = '', y = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
+  if (kty !== SIGNATURES[alg].kty || crv !== SIGNATURES[alg].crv) throw new TypeError(`not a key for ${alg}`)
+  return alg === 'ES256' ? { kty: 'EC', crv: 'P-256', x, y } : { kty: 'OKP', crv: 'Ed25519', x }
+}
+
+function shareJwk(alg: 'ECDH-P256' | 'ECDH-X25519', share: Uint8Array) {
+  if (alg === 'ECDH-X25519') return { kty: 'OKP', crv: 'X25519', x: toBase64url(share) }
+  return {
+    kty: 'EC',
+    crv: 'P-256',
+    x: toBase64url(share.subarray(1, 33)),
+    y: toBase64url(share.subarray(33)),
+  }
+}
