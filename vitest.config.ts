@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 const source = (path: string) => new URL(`./packages/athkit/src/${path}`, import.meta.url).pathname
 
 /** The pure rooms run on both crypto ports; everything else runs on Node's. */
-const pureRooms = ['crypto', 'did', 'handshake', 'session', 'token', 'user'].map(
+const pureRooms = ['crypto', 'did', 'handshake', 'messages', 'session', 'token', 'user', 'vectors'].map(
   (room) => `packages/athkit/test/${room}/**/*.test.ts`,
 )
 
@@ -16,7 +16,10 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias: { '#port': source('crypto/port-node.ts') } },
-        test: { name: 'node', include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'] },
+        test: {
+          name: 'node',
+          include: ['packages/*/test/**/*.test.ts'],
+        },
       },
       {
         resolve: { alias: { '#port': source('crypto/port-webcrypto.ts') } },

@@ -1,9 +1,10 @@
+/**
+ * What every message has in common: its kinds of members, its shape, its clock (ATH-1, ATH-6).
+ */
 import * as v from 'valibot'
 import { refuse } from '../errors.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Signer } from './keys.ts'
-
-/** What every message has in common: the kinds of members, its shape, its clock (ATH-1, ATH-6). */
 
 /** Whoever takes part: a DID and the means to sign for it. The private key never has to be in this process. */
 export interface Identity {
@@ -58,6 +59,9 @@ export function shaped<Schema extends v.GenericSchema>(
   message: Json | undefined,
   step: string,
 ): v.InferOutput<Schema> & JsonObject {
+  // valibot takes an array for an object, and would let one pass where every member is optional.
+  if (!isObject(message))
+    throw refuse('malformed_message', `${step} is not an object`, { rule: 'ATH-1.1', step })
   const result = v.safeParse(schema, message, { abortEarly: true })
   if (result.success) return message as v.InferOutput<Schema> & JsonObject
   const [issue] = result.issues

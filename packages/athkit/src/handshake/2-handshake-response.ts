@@ -140,7 +140,15 @@ function anchorOf(response: HandshakeResponse, resolution: Resolution, expected:
   })
 }
 
-async function checkServerNonce(response: HandshakeResponse, expected: ServerExpectation): Promise<void> {
+/**
+ * Whether the server's nonce may be signed: it commits to who was dialled and what was said, or is a literal peer's (ATH-6.1.2).
+ *
+ * @throws HandshakeError `nonce_mismatch`
+ */
+export async function checkServerNonce(
+  response: HandshakeResponse,
+  expected: Pick<ServerExpectation, 'audience' | 'request' | 'literalPeers'>,
+): Promise<void> {
   const { audience, request, literalPeers = [] } = expected
   if (isCommitted(response.nonce)) {
     const message = without(response, 'nonce')

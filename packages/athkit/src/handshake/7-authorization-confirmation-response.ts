@@ -82,14 +82,38 @@ export interface Confirmation {
  */
 export async function verifyConfirmationResponse(
   message: Json,
-  {
-    request,
-    userKeys,
-    now,
-  }: { readonly request: ConfirmationRequest; readonly userKeys: readonly PublicKey[]; readonly now: number },
+  expected: {
+    readonly request: ConfirmationRequest
+    readonly userKeys: readonly PublicKey[]
+    readonly now: number
+  },
 ): Promise<Confirmation> {
+  await verifyConfirmationSignature(message, expected)
+  return readConfirmationResponse(message, expected)
+}
+
+/**
+ * The first of these checks by itself, for a service that has the answer already and compares this one with it.
+ *
+ * @throws HandshakeError `malformed_message`, `signature_invalid`
+ */
+export async function verifyConfirmationSignature(
+  message: Json,
+  { request, userKeys }: { readonly request: ConfirmationRequest; readonly userKeys: readonly PublicKey[] },
+): Promise<void> {
   if (!isObject(message)) throw refused('malformed_message', 'the answer is not an object')
   await checkSignature(request, message, userKeys)
+}
+
+/**
+ * The others: only for a message whose signature was verified.
+ *
+ * @throws HandshakeError `malformed_message`, `timestamp_skew`, `confirmation_unknown`, `confirmation_timeout`, `scopes_invalid`
+ */
+export async function readConfirmationResponse(
+  message: Json,
+  { request, now }: { readonly request: ConfirmationRequest; readonly now: number },
+): Promise<Confirmation> {
   const response: ConfirmationResponse = shaped(ConfirmationResponse, message, 'm7')
   checkTimestamp(response.timestamp, now, 'm7')
   if (response.request_id !== request.request_id)
