@@ -1,0 +1,5 @@
+export * from './did.ts'
+export * from './document.ts'
+export * from './history.ts'
+export * from './resolver.ts'
+export * from './vc.ts'

@@ -1,0 +1,6 @@
+export * from './exchange.ts'
+export * from './head.ts'
+export * from './header.ts'
+export * from './keys.ts'
+export * from './records.ts'
+export * from './rotation.ts'

@@ -1,0 +1,3 @@
+export * from './access-token.ts'
+export * from './renewal.ts'
+export * from './restrictions.ts'
