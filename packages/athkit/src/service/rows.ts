@@ -1,5 +1,5 @@
-import type { JsonObject } from '../crypto/json.ts'
 import { hash } from '../crypto/jcs.ts'
+import type { JsonObject } from '../crypto/json.ts'
 
 /**
  * How the service's state lies in the store. What one sealed request touches lies under one partition, its (client, user) pair;
@@ -9,9 +9,12 @@ import { hash } from '../crypto/jcs.ts'
  * |----------------------|-------------------------------------------------------------------------------------------|
  * | `handshake:ID`       | `state`                                                                                   |
  * | `m1:H`               | `used` (ATH-6.1.4)                                                                        |
- * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `idempotency:H` |
- * |                      | window `SID:EPOCH`, counter `rate`                                                        |
- * | `user:DID`           | `question:REQUEST` `asked:CLIENT` `grant:ID` `revoked:CREDENTIAL` `wallet:JTI`            |
+ * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `revoked:GRANT` |
+ * |                      | `idempotency:H`, `used:GRANT` (Unix seconds), window `SID:EPOCH`, counter `rate`          |
+ * | `user:DID`           | `question:REQUEST` `asked:CLIENT` `wallet:JTI`, `grant:CREDENTIAL:ID`,                    |
+ * |                      | `granted-request:REQUEST` `revoked-request:REQUEST` `revoked:CREDENTIAL`                  |
+ * | `client:DID`         | `until:END`: a grant of this client ends then (ATH-8)                                     |
+ * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |
  * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |
  */
 export const handshakePartition = (id: string) => `handshake:${id}`
@@ -26,6 +29,7 @@ export interface Pointer {
   readonly handshakeId?: string
   readonly clientDid?: string
   readonly userDid?: string
+  readonly grantId?: string
 }
 
 /** Row `grant:ID` of a pair: what the client may do until when (ATH-6.4, ATH-8). */
@@ -41,6 +45,8 @@ export interface GrantRow {
   readonly account: string
   readonly audience: string
   readonly credentialId: string
+  /** Unix seconds: until when its use stays counted. */
+  readonly credentialExpiresAt?: number
   /** Thumbprints of the keys that the renewal of 7.10 asks for again. */
   readonly clientKey: string
   readonly credentialKey: string
@@ -52,6 +58,11 @@ export interface GrantRow {
   readonly provisionalUntil: number
   readonly state: 'provisional' | 'live' | 'ended' | 'revoked'
   readonly lastUsedAt?: number
+  /**
+   * Where the credential has `max_uses`: row `key` of the pair holds the use, and lapses by itself at `provisionalUntil`. The first
+   * valid request puts it again, value `spent`, until `until` (the credential's end); a DELETE while provisional deletes it.
+   */
+  readonly use?: { readonly key: string; readonly until: number }
 }
 
 /** One epoch's secrets, base64url, in row `session:SID`. */
@@ -82,6 +93,9 @@ export interface SessionRow {
   readonly epochs: readonly EpochRow[]
   /** `jti`s are not kept: a token is judged by its signature, its `cnf` and this transcript. */
   readonly transcript: string
-  /** Where the receipt that holds the first token lies, until the first valid request erases it (ATH-3.5). */
+  /**
+   * The handshake whose receipt holds the first token, until the first valid request or the session's end erases it
+   * (`eraseReceipt` of `receipts.ts`, ATH-3.5).
+   */
   readonly receiptIn?: string
 }

@@ -1,0 +1,77 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+
+/** A fetch handler: Hono's `app.fetch`, or one that puts `createHandler` in front of something else. */
+export type FetchHandler = (
+  request: Request,
+  info: { readonly address: string },
+) => Response | undefined | Promise<Response | undefined>
+
+/** What the URLs of requests begin with. ATH never looks at it, and `Host` is not believed (ATH-3.1). */
+const BASE = 'https://localhost'
+
+/**
+ * The listener for `https.createServer` (or `http`, behind a proxy): bodies stream both ways, a client that goes away aborts the
+ * request's signal, and the address is the socket's. Anything the handler does not answer is 404.
+ */
+export function toNodeListener(
+  handler: FetchHandler,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  return (incoming, outgoing) => {
+    answer(handler, incoming, outgoing).catch(() => {
+      if (!outgoing.headersSent) outgoing.writeHead(500)
+      outgoing.end()
+    })
+  }
+}
+
+async function answer(
+  handler: FetchHandler,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const gone = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
+  const request = toRequest(incoming, gone.signal)
+  if (request === undefined) {
+    outgoing.writeHead(400).end()
+    return
+  }
+  const response = await handler(request, { address: incoming.socket.remoteAddress ?? 'unknown' })
+  await send(response ?? new Response(null, { status: 404 }), outgoing)
+}
+
+/** undefined for a target that is no path: an absolute URL, `*`, or what no `Request` can be made of. */
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
+  const { method = 'GET', url = '', rawHeaders } = incoming
+  if (!url.startsWith('/')) return undefined
+  try {
+    const headers = new Headers()
+    for (let i = 0; i < rawHeaders.length; i += 2)
+      headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
+    const hasBody = method !== 'GET' && method !== 'HEAD'
+    const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
+    return new Request(BASE + url, { method, headers, signal, body, ...(hasBody ? { duplex: 'half' } : {}) })
+  } catch {
+    return undefined
+  }
+}
+
+async function send(response: Response, outgoing: ServerResponse): Promise<void> {
+  const headers = new Map<string, string | string[]>()
+  for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
+  const cookies = response.headers.getSetCookie()
+  if (cookies.length > 0) headers.set('set-cookie', cookies)
+  outgoing.writeHead(response.status, Object.fromEntries(headers))
+  if (response.body === null) {
+    outgoing.end()
+    return
+  }
+  // A client that went away in the middle is nobody's error.
+  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing).catch(
+    () => undefined,
+  )
+}

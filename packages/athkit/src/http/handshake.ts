@@ -1,0 +1,40 @@
+import { parseFlight, parseMessage } from '../crypto/json.ts'
+import { refuse } from '../errors.ts'
+import type { Reply } from '../service/index.ts'
+import { readJsonBody } from './body.ts'
+import type { Call, Endpoint } from './endpoint.ts'
+import { waitSeconds } from './prefer.ts'
+import { json, refusalFor, retryAfter } from './respond.ts'
+
+/** m1 at the endpoint itself; everything later at the handshake's own URL (ATH-3.3 – ATH-3.7). */
+export function handshakeEndpoints(path: string): readonly Endpoint[] {
+  return [
+    { path, counted: true, methods: { POST: (call) => begin(call, path) } },
+    { path: `${path}/`, below: true, counted: true, methods: { POST: advance, GET: outcome } },
+  ]
+}
+
+async function begin({ service, request, caller }: Call, path: string): Promise<Response> {
+  const message = parseMessage(await readJsonBody(request))
+  const { id, response } = await service.begin(message, caller)
+  return json(201, response, { location: `${path}/${id}` })
+}
+
+async function advance({ service, request, rest }: Call): Promise<Response> {
+  const { messages, isArray } = parseFlight(await readJsonBody(request))
+  if (messages.length === 0) throw refuse('malformed_message', 'an empty flight', { rule: 'ATH-3.6' })
+  try {
+    return replied(await service.advance(rest, messages, isArray))
+  } catch (error) {
+    const refusal = refusalFor(service, error, 'handshake')
+    const body = { ...refusal.toWire(service.now()) }
+    return json(refusal.code, isArray ? [body] : body, retryAfter(refusal.code, refusal.retryAfter))
+  }
+}
+
+async function outcome({ service, request, rest }: Call): Promise<Response> {
+  return replied(await service.outcome(rest, waitSeconds(request), request.signal))
+}
+
+const replied = ({ status, body, retryAfter: seconds }: Reply): Response =>
+  json(status, body, retryAfter(status, seconds))

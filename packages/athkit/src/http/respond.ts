@@ -1,0 +1,58 @@
+import type { Json } from '../crypto/json.ts'
+import { AthError, HandshakeError, refuse } from '../errors.ts'
+import type { Caller, Service } from '../service/index.ts'
+
+/** On every response (ATH-3.3): nothing is cached; any origin may read, with no credentials of a browser's. */
+const EVERYWHERE: [string, string][] = [
+  ['cache-control', 'no-store'],
+  ['access-control-allow-origin', '*'],
+  ['access-control-expose-headers', 'Location, Retry-After'],
+]
+
+export function withCommonHeaders(response: Response): Response {
+  for (const [name, value] of EVERYWHERE) response.headers.set(name, value)
+  return response
+}
+
+export function json(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: [...EVERYWHERE, ['content-type', 'application/json'], ...Object.entries(headers)],
+  })
+}
+
+/** Seconds, where nobody knows better (ATH-9). */
+const RETRY_AFTER_SECONDS = 2
+
+/** `Retry-After`, which 429, 500 and 503 always have. */
+export function retryAfter(status: number, seconds: number | undefined): Readonly<Record<string, string>> {
+  if (seconds !== undefined) return { 'retry-after': String(seconds) }
+  return status === 429 || status === 500 || status === 503
+    ? { 'retry-after': String(RETRY_AFTER_SECONDS) }
+    : {}
+}
+
+/** What an exception is to the peer (ATH-9): the name of a refusal, or nothing but that something failed here. */
+export function refusalFor(service: Service, error: unknown, where: string): HandshakeError {
+  if (error instanceof HandshakeError) return error
+  service.emit({ type: 'failed', where, cause: error })
+  const isStore = error instanceof AthError && error.trouble === 'store_unavailable'
+  return refuse(isStore ? 'store_unavailable' : 'internal', 'an exception')
+}
+
+export function errorResponse(
+  service: Service,
+  error: unknown,
+  where: string,
+  { address }: Caller,
+): Response {
+  const refusal = refusalFor(service, error, where)
+  const { reason, rule, step } = refusal
+  if (refusal.code < 500) service.emit({ type: 'refused', error: refusal.error, reason, rule, step, address })
+  const allow = refusal.code === 405 ? { allow: refusal.reason } : {}
+  return json(
+    refusal.code,
+    { ...refusal.toWire(service.now()) },
+    { ...retryAfter(refusal.code, refusal.retryAfter), ...allow },
+  )
+}

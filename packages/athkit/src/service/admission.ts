@@ -1,0 +1,116 @@
+import { refuse } from '../errors.ts'
+import { addressGroup } from './address.ts'
+import type { Limits } from './options.ts'
+
+/**
+ * What is decided before any cryptography, in bounded memory of this node (ATH-4.4, ATH-6.1.4): who may begin how many handshakes,
+ * how many may be open, and which nonces of m1 were seen. It counts by network address, never by a DID that somebody claims.
+ */
+export interface Admission {
+  /** One more unsealed request. @throws HandshakeError `rate_limited` */
+  admitRequest(address: string): void
+  /** One more m1. @throws HandshakeError `rate_limited` */
+  admitHandshake(address: string): void
+  /** Counts a handshake as open until it comes to m3 or its time is over. @throws HandshakeError `rate_limited` */
+  open(id: string): void
+  closed(id: string): void
+  /**
+   * Takes the nonce of an m1. Across nodes and durably it is taken with m3.
+   *
+   * @param until Unix seconds
+   * @throws HandshakeError `handshake_replayed`
+   */
+  takeNonce(clientDid: string, nonce: string, until: number): void
+  /** The m1 was refused: its nonce was not accepted. */
+  giveBackNonce(clientDid: string, nonce: string): void
+}
+
+const MINUTE_MS = 60_000
+const MOST_ADDRESSES = 50_000
+
+export function createAdmission(limits: Limits, handshakeSeconds: number, nowMs: () => number): Admission {
+  const requests = createMeter(limits.requestsPerMinute, nowMs)
+  const handshakes = createMeter(limits.handshakesPerMinute, nowMs)
+  const open = new Expiring(limits.pendingHandshakes)
+  const nonces = new Expiring(limits.rememberedNonces)
+  const seconds = () => Math.floor(nowMs() / 1000)
+  const nonceKey = (did: string, nonce: string) => `${nonce} ${did}`
+
+  function admit(meter: (group: string) => number, address: string): void {
+    const retryAfter = limits.exempt(address) ? 0 : meter(addressGroup(address))
+    if (retryAfter > 0)
+      throw refuse('rate_limited', 'too many from one address', { rule: 'ATH-4.4', retryAfter })
+  }
+
+  return {
+    admitRequest: (address) => admit(requests, address),
+    admitHandshake: (address) => admit(handshakes, address),
+    open(id) {
+      open.drop(seconds())
+      if (open.full) {
+        throw refuse('rate_limited', 'too many handshakes are open', { rule: 'ATH-4.4', retryAfter: 1 })
+      }
+      open.set(id, seconds() + handshakeSeconds)
+    },
+    closed: (id) => open.delete(id),
+    takeNonce(did, nonce, until) {
+      nonces.drop(seconds())
+      if (nonces.has(nonceKey(did, nonce))) {
+        throw refuse('handshake_replayed', 'the nonce was seen before', { rule: 'ATH-6.1.4', step: 'm1' })
+      }
+      nonces.set(nonceKey(did, nonce), until)
+    },
+    giveBackNonce: (did, nonce) => nonces.delete(nonceKey(did, nonce)),
+  }
+}
+
+/** Keys with an end, at most so many: what is oldest makes room. */
+class Expiring {
+  readonly #most: number
+  readonly #ends = new Map<string, number>()
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  get full(): boolean {
+    return this.#ends.size >= this.#most
+  }
+
+  has(key: string): boolean {
+    return this.#ends.has(key)
+  }
+
+  set(key: string, end: number): void {
+    if (this.full) this.#ends.delete(this.#ends.keys().next().value as string)
+    this.#ends.set(key, end)
+  }
+
+  delete(key: string): void {
+    this.#ends.delete(key)
+  }
+
+  /** Keys are entered in about the order of their ends, so those that have ended stand first. */
+  drop(now: number): void {
+    for (const [key, end] of this.#ends) {
+      if (end >= now) return
+      this.#ends.delete(key)
+    }
+  }
+}
+
+/** A bucket for each group that holds a minute's worth and fills steadily. @returns seconds to wait, 0 when admitted */
+function createMeter(perMinute: number, nowMs: () => number): (group: string) => number {
+  if (perMinute === Number.POSITIVE_INFINITY) return () => 0
+  const buckets = new Map<string, { left: number; at: number }>()
+  return (group) => {
+    const now = nowMs()
+    const bucket = buckets.get(group) ?? { left: perMinute, at: now }
+    const left = Math.min(perMinute, bucket.left + (Math.max(0, now - bucket.at) * perMinute) / MINUTE_MS)
+    const admitted = left >= 1
+    buckets.delete(group)
+    if (buckets.size >= MOST_ADDRESSES) buckets.delete(buckets.keys().next().value as string)
+    buckets.set(group, { left: admitted ? left - 1 : left, at: now })
+    return admitted ? 0 : Math.max(1, Math.ceil(((1 - left) * MINUTE_MS) / perMinute / 1000))
+  }
+}

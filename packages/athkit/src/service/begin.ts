@@ -1,0 +1,94 @@
+import type { Json, JsonObject } from '../crypto/json.ts'
+import { randomBytes, randomId } from '../crypto/random.ts'
+import { parseDid } from '../did/did.ts'
+import type { Resolution } from '../did/resolver.ts'
+import { refuse } from '../errors.ts'
+import {
+  clientKeyOf,
+  createHandshakeResponse,
+  type HandshakeResponse,
+  negotiate,
+  type ReceivedHandshakeRequest,
+  receiveHandshakeRequest,
+} from '../handshake/index.ts'
+import type { Caller, ServiceContext } from './context.ts'
+import { handshakeRows } from './handshake-rows.ts'
+import type { HandshakeState } from './handshake-state.ts'
+import { resolveClient } from './parties.ts'
+
+export interface Begun {
+  /** Of the handshake: its URL ends with it (ATH-3.3). */
+  readonly id: string
+  readonly response: HandshakeResponse
+}
+
+/** ATH-6.1.4: an m1 is accepted while its clock is within 300 s, and its nonce is remembered for as long. */
+const SKEW_SECONDS = 300
+
+/**
+ * m1 → m2. What costs nothing is checked first: limits by address, shape, clock, the nonce's form and commitment, and whether it
+ * was seen; then the algorithms, and the DID is resolved.
+ *
+ * @throws HandshakeError; an m1 that was refused leaves nothing behind
+ */
+export async function begin(context: ServiceContext, message: Json, caller: Caller): Promise<Begun> {
+  context.admission.admitHandshake(caller.address)
+  const received = await receiveHandshakeRequest(message, { origins: context.origins, now: context.now() })
+  const { client_did, nonce, timestamp } = received.request
+  if (!received.committed && context.refusePlainNonces) {
+    throw refuse('nonce_mismatch', 'plain nonces are refused by policy', { rule: 'ATH-6.1.2', step: 'm1' })
+  }
+  parseDid(client_did)
+  context.admission.takeNonce(client_did, nonce, timestamp + SKEW_SECONDS)
+  const id = randomId()
+  try {
+    context.admission.open(id)
+    const response = await respond(context, id, received)
+    const event = { handshakeId: id, clientDid: client_did, address: caller.address }
+    context.emit({ type: 'handshake_started', committedNonce: received.committed, ...event })
+    return { id, response }
+  } catch (error) {
+    context.admission.closed(id)
+    context.admission.giveBackNonce(client_did, nonce)
+    throw error
+  }
+}
+
+async function respond(
+  context: ServiceContext,
+  id: string,
+  { request, audience }: ReceivedHandshakeRequest,
+): Promise<HandshakeResponse> {
+  const server = context.identity
+  const clientKey = await clientKeyOf(request)
+  const negotiated = negotiate(request, {
+    capabilities: context.capabilities,
+    keys: [clientKey.alg, server.signer.publicKey.alg],
+  })
+  const resolution = await resolveClient(context, request.client_did, clientKey)
+  const now = context.now()
+  const random = randomBytes(16)
+  const response = await createHandshakeResponse({ server, request, audience, negotiated, now, random })
+  const state: HandshakeState = {
+    id,
+    audience,
+    clientInfo: await clientInfo(context, request.client_did, resolution),
+    m1: request,
+    m2: response,
+    phase: 'identity',
+    advancedAt: now,
+  }
+  if (!(await handshakeRows(context).save(state, 'absent'))) throw new Error('the handshake id was taken')
+  return response
+}
+
+/** The service's own record of the agent, then its registry's; never the agent's words (ATH-6.3.1). */
+async function clientInfo(
+  context: ServiceContext,
+  clientDid: string,
+  { registry }: Resolution,
+): Promise<JsonObject> {
+  const named: JsonObject = registry ?? {}
+  const known = Object.entries(named).filter(([name]) => name === 'name' || name === 'developer')
+  return { ...Object.fromEntries(known), ...(await context.clientInfo?.(clientDid)) }
+}

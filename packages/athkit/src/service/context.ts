@@ -1,0 +1,59 @@
+import type { Awaitable } from '../crypto/bytes.ts'
+import type { JsonObject } from '../crypto/json.ts'
+import type { PublicKey } from '../crypto/keys.ts'
+import type { Resolver } from '../did/resolver.ts'
+import type { Identity } from '../handshake/index.ts'
+import type { Endpoints } from '../messages/discovery.ts'
+import type { Store } from '../store/store.ts'
+import type { Admission } from './admission.ts'
+import type { ConfirmationChannel } from './channel.ts'
+import type { ServiceEvent } from './events.ts'
+import type { Enforcer } from './grant-of.ts'
+import type { Hub } from './hub.ts'
+import type { AgentCredentials, Limits, Policy, ScopeOptions, Timeouts, Users } from './options.ts'
+
+/** The service's configuration, checked, and what its parts share. Both halves — handshake and session — take it first. */
+export interface ServiceContext {
+  readonly identity: Identity
+  /** The identity's key first, then former ones: a presented access token is signed by one of them. */
+  readonly serverKeys: readonly PublicKey[]
+  readonly origins: readonly string[]
+  /** Absolute paths (ATH-3.2). */
+  readonly endpoints: Endpoints
+  readonly capabilities: readonly string[]
+  readonly name: string
+  readonly appId: string
+  readonly store: Store
+  readonly resolver: Resolver
+  readonly users: Users
+  readonly channel: ConfirmationChannel
+  readonly scopes: ReadonlyMap<string, ScopeOptions>
+  readonly policy: Policy
+  readonly clientInfo: ((clientDid: string) => Awaitable<JsonObject>) | undefined
+  readonly agentCredentials: AgentCredentials | undefined
+  readonly refusePlainNonces: boolean
+  /** Of every grant, before policy's and the user's. */
+  readonly restrictions: JsonObject
+  readonly enforcers: ReadonlyMap<string, Enforcer>
+  /** Names of restrictions that somebody enforces: the built-in ones and those of `enforcers`. */
+  readonly enforced: readonly string[]
+  readonly tokenMaxTtl: number
+  readonly timeouts: Timeouts
+  readonly limits: Limits
+  readonly admission: Admission
+  /** Wakes what waits in this process; other nodes are noticed by looking again. */
+  readonly hub: Hub
+  /** Unix seconds. */
+  now(): number
+  /** Unix milliseconds. */
+  nowMs(): number
+  emit(event: ServiceEvent): void
+  /** Where an opened request goes. Bound to a grant before (`grant-of.ts`). */
+  application(request: Request): Awaitable<Response>
+}
+
+/** Who is at the other end of a connection. */
+export interface Caller {
+  /** Network address of the peer, or what a configured proxy says it is. */
+  readonly address: string
+}

@@ -1,0 +1,181 @@
+import type { Awaitable } from '../crypto/bytes.ts'
+import type { Json, JsonObject } from '../crypto/json.ts'
+import { createResolver } from '../did/resolver.ts'
+import type { ConfirmationRequest } from '../handshake/index.ts'
+import { VERSIONS } from '../handshake/index.ts'
+import { createDiscoveryDocument, type Endpoints } from '../messages/discovery.ts'
+import type { GrantsListing } from '../messages/grants.ts'
+import type { ConfirmationReceipt } from '../messages/inbox.ts'
+import type { RevocationReceipt } from '../messages/revocation.ts'
+import type { VerifiedWalletToken } from '../messages/wallet-token.ts'
+import { createAdmission } from './admission.ts'
+import { receiveAnswer } from './answers.ts'
+import { type Begun, begin } from './begin.ts'
+import { walletInbox } from './channel.ts'
+import { checkLimits, checkTimeouts, checkTokenMaxTtl } from './check-numbers.ts'
+import * as check from './check-options.ts'
+import type { Caller, ServiceContext } from './context.ts'
+import type { ServiceEvent } from './events.ts'
+import { bindEnforcers } from './grant-of.ts'
+import { createHandshakes, type Handshakes } from './handshakes.ts'
+import { createHub } from './hub.ts'
+import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
+import type { ServiceOptions } from './options.ts'
+import { listGrants, receiveRevocation, revokeGrant, revokeUserCredential } from './revocation/index.ts'
+import { handleSealed } from './sealed/index.ts'
+
+/**
+ * A service that agents shake hands with. `createHandler` of `athkit/http` puts it on HTTP; nothing here knows about requests but
+ * for the sealed ones, which are HTTP themselves.
+ */
+export interface Service extends Handshakes {
+  readonly origins: readonly string[]
+  readonly endpoints: Endpoints
+  /** ATH-3.2. */
+  readonly discovery: JsonObject
+  /** m1. @throws HandshakeError */
+  begin(message: Json, caller: Caller): Promise<Begun>
+  /** m7. @throws HandshakeError */
+  answer(requestId: string, message: Json): Promise<ConfirmationReceipt>
+  /** `Authorization` of the inbox and the grants. @throws HandshakeError `token_invalid` */
+  wallet(authorization: string | null): Promise<VerifiedWalletToken>
+  inbox(
+    wallet: VerifiedWalletToken,
+    waitSeconds: number,
+    signal?: AbortSignal,
+  ): Promise<readonly ConfirmationRequest[]>
+  questions(wallet: VerifiedWalletToken, signal: AbortSignal): AsyncGenerator<ConfirmationRequest>
+  grants(wallet: VerifiedWalletToken): Promise<GrantsListing>
+  /** ATH-8. @throws HandshakeError */
+  revoke(message: Json): Promise<RevocationReceipt>
+  /** A sealed request, answered sealed; what is refused before it opens is thrown. @throws HandshakeError */
+  sealed(request: Request, caller: Caller): Promise<Response>
+  /** Where opened requests go: a fetch-like function, such as `app.fetch`. */
+  setApplication(application: (request: Request) => Awaitable<Response>): void
+  /** The operator ends a grant, or a user's credential and every grant made from it. */
+  revokeGrant(grantId: string, reason: string): Promise<boolean>
+  revokeCredential(userDid: string, credentialId: string, reason: string): Promise<number>
+  /** Before anything else that is not sealed is looked at (ATH-4.4). @throws HandshakeError `rate_limited` */
+  admit(caller: Caller): void
+  emit(event: ServiceEvent): void
+  /** Unix seconds. */
+  now(): number
+}
+
+/**
+ * @throws TypeError that says what to do, for every mistake in the configuration: it does not start without an origin (ATH-3.1), nor
+ *   with a restriction that nobody enforces (ATH-6.4.3)
+ */
+export function createService(options: ServiceOptions): Service {
+  let application: ServiceContext['application'] = () => new Response(null, { status: 404 })
+  const context = contextOf(options, (request) => application(request))
+  const warnings = warningsOf(options)
+  for (const message of warnings) context.emit({ type: 'warning', message })
+  const discovery = createDiscoveryDocument({
+    version: VERSIONS[0] ?? '',
+    appId: context.appId,
+    name: context.name,
+    serverDid: context.identity.did,
+    endpoints: context.endpoints,
+    capabilities: context.capabilities,
+    scopes: new Map([...context.scopes].map(([name, { description }]) => [name, description])),
+  })
+  return {
+    ...createHandshakes(context),
+    origins: context.origins,
+    endpoints: context.endpoints,
+    discovery,
+    begin: (message, caller) => begin(context, message, caller),
+    answer: (requestId, message) => receiveAnswer(context, requestId, message),
+    wallet: (authorization) => authenticateWallet(context, authorization),
+    inbox: (wallet, waitSeconds, signal) => pollInbox(context, wallet, waitSeconds, signal),
+    questions: (wallet, signal) => streamInbox(context, wallet, signal),
+    grants: ({ userDid }) => listGrants(context, userDid),
+    revoke: (message) => receiveRevocation(context, message),
+    sealed: (request, caller) => handleSealed(context, request, caller),
+    setApplication: (fetch) => {
+      application = fetch
+    },
+    revokeGrant: (grantId, reason) => revokeGrant(context, grantId, reason),
+    revokeCredential: (userDid, credentialId, reason) =>
+      revokeUserCredential(context, userDid, credentialId, reason),
+    admit: ({ address }) => context.admission.admitRequest(address),
+    emit: context.emit,
+    now: context.now,
+  }
+}
+
+function contextOf(options: ServiceOptions, application: ServiceContext['application']): ServiceContext {
+  check.checkNames(options)
+  check.checkIdentity(options)
+  const nowMs = options.clock ?? Date.now
+  const now = () => Math.floor(nowMs() / 1000)
+  const timeouts = checkTimeouts(options.timeouts)
+  const limits = checkLimits(options.limits)
+  const { identity, name, users, store, enforcers = new Map() } = options
+  return {
+    identity,
+    serverKeys: [identity.signer.publicKey, ...(options.formerKeys ?? [])],
+    origins: check.checkOrigins(options),
+    endpoints: check.checkEndpoints(options.endpoints),
+    capabilities: check.checkCapabilities(options),
+    name,
+    appId: options.appId ?? name,
+    store,
+    resolver: options.resolver ?? createResolver({ now }),
+    users,
+    channel: options.confirm ?? walletInbox(),
+    scopes: check.checkScopes(options),
+    policy: options.policy ?? (() => ({ allow: true })),
+    clientInfo: options.clientInfo,
+    agentCredentials: options.agentCredentials,
+    refusePlainNonces: options.refusePlainNonces === true,
+    restrictions: options.restrictions ?? {},
+    enforcers,
+    enforced: check.checkRestrictions(options),
+    tokenMaxTtl: checkTokenMaxTtl(options),
+    timeouts,
+    limits,
+    admission: createAdmission(limits, timeouts.handshake, nowMs),
+    hub: createHub(),
+    now,
+    nowMs,
+    emit: emitterOf(options.onEvent ?? toConsole),
+    application: (request) => {
+      bindEnforcers(request, enforcers)
+      return application(request)
+    },
+  }
+}
+
+/** An operator's function that throws stops nothing. */
+function emitterOf(onEvent: (event: ServiceEvent) => void): (event: ServiceEvent) => void {
+  return (event) => {
+    try {
+      onEvent(event)
+    } catch (error) {
+      console.error('athkit: onEvent threw', error)
+    }
+  }
+}
+
+/** Without `onEvent`, what nobody may miss. */
+function toConsole(event: ServiceEvent): void {
+  if (event.type === 'warning') console.warn(`athkit: ${event.message}`)
+  if (event.type === 'failed') console.error(`athkit: ${event.where} failed`, event.cause)
+}
+
+function warningsOf(options: ServiceOptions): readonly string[] {
+  const warnings: string[] = []
+  if (options.allowPlaintextOnLoopback === true) {
+    warnings.push('allowPlaintextOnLoopback: origins on this machine may be http:; only for development')
+  }
+  for (const [name, scope] of Object.entries(options.scopes)) {
+    if (typeof scope === 'object' && scope.skipUserConfirmation === true) {
+      warnings.push(
+        `skipUserConfirmation: users are not asked for ${name} when their credential names this server`,
+      )
+    }
+  }
+  return warnings
+}

@@ -1,0 +1,89 @@
+import type { ErrorName } from '../errors.ts'
+import type { DenialCode } from '../handshake/decision.ts'
+
+/**
+ * What the service decided, told to the operator's `onEvent` in full (ATH-9, ATH-10). Nothing in an event is a token, a key or a
+ * credential. The audit of ATH-10 is made of these.
+ */
+export type ServiceEvent =
+  | ({
+      readonly type: 'handshake_started'
+      readonly committedNonce: boolean
+      readonly address: string
+    } & InHandshake)
+  | ({ readonly type: 'identity_proven' } & InHandshake)
+  | ({
+      readonly type: 'confirmation_sent'
+      readonly requestId: string
+      readonly userDid: string
+    } & InHandshake)
+  | ({
+      readonly type: 'confirmation_skipped'
+      readonly userDid: string
+      readonly scopes: readonly string[]
+    } & InHandshake)
+  | {
+      readonly type: 'confirmation_answered'
+      readonly requestId: string
+      readonly userDid: string
+      readonly clientDid: string
+      readonly approved: readonly string[]
+    }
+  | {
+      readonly type: 'confirmation_lapsed'
+      readonly requestId: string
+      readonly userDid: string
+      readonly clientDid: string
+    }
+  | ({
+      readonly type: 'scopes_decided'
+      readonly userDid: string
+      readonly credentialId: string
+      readonly granted: readonly string[]
+      readonly denied: readonly { readonly scope: string; readonly code: DenialCode }[]
+    } & InHandshake)
+  | ({
+      readonly type: 'token_issued'
+      readonly grantId: string
+      readonly userDid: string
+      readonly sid: string
+    } & InHandshake)
+  | ({ readonly type: 'token_renewed'; readonly jti: string } & InGrant)
+  | ({ readonly type: 'keys_rotated'; readonly sid: string; readonly epoch: number } & InGrant)
+  | ({ readonly type: 'session_confirmed' | 'session_ended'; readonly sid: string } & InGrant)
+  | ({ readonly type: 'restriction_violated'; readonly restriction: string } & InGrant)
+  | {
+      readonly type: 'revoked'
+      readonly kind: 'grant' | 'credential'
+      readonly id: string
+      readonly by: string
+      readonly reason: string
+    }
+  /** A message or request was refused: `reason` says which of several checks failed, the peer sees `error` alone. */
+  | {
+      readonly type: 'refused'
+      readonly error: ErrorName
+      readonly reason: string
+      readonly rule?: string | undefined
+      readonly step?: string | undefined
+      readonly handshakeId?: string | undefined
+      readonly clientDid?: string | undefined
+      readonly userDid?: string | undefined
+      readonly grantId?: string | undefined
+      readonly address?: string | undefined
+    }
+  /** A bug, or a store that is out of reach: the peer saw 500 or 503 and nothing else. */
+  | { readonly type: 'failed'; readonly where: string; readonly cause: unknown }
+  /** At start-up: a setting that weakens a default. */
+  | { readonly type: 'warning'; readonly message: string }
+
+interface InHandshake {
+  readonly handshakeId: string
+  readonly clientDid: string
+}
+
+interface InGrant {
+  readonly grantId: string
+  readonly clientDid: string
+  readonly userDid: string
+}

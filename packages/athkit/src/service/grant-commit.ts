@@ -1,0 +1,64 @@
+import { refuse } from '../errors.ts'
+import type { Operation } from '../store/store.ts'
+import type { ServiceContext } from './context.ts'
+import type { Completion } from './handshake-state.ts'
+import { forgottenAt, indexGrant, notRevoked } from './revocation/index-rows.ts'
+import { pairPartition } from './rows.ts'
+
+/**
+ * Commits a grant and its session into the partition of their pair, in one transaction that also looks for a revocation
+ * (ATH-6.2.1). It may be called again, on any node, whenever m9b is about to be answered: the grant's own row says that it was
+ * done, and an ended one is never made anew.
+ *
+ * @throws HandshakeError `credential_revoked`, `credential_expired`
+ */
+export async function commitGrant(context: ServiceContext, { grant, session }: Completion): Promise<void> {
+  const now = context.now()
+  const partition = await pairPartition(grant.clientDid, grant.userDid)
+  if (grant.credentialExpiresAt !== undefined && grant.credentialExpiresAt <= now) {
+    throw refuse('credential_expired', 'the credential ended before m9b', { rule: 'ATH-6.2.1', step: 'm9b' })
+  }
+  if ((await indexGrant(context, grant)) === 'revoked') throw revoked()
+  const guards = notRevoked(grant)
+  const expiresAt = forgottenAt(grant)
+  const operations: Operation[] = [
+    {
+      op: 'put',
+      key: `grant:${grant.id}`,
+      value: JSON.stringify(grant),
+      if: 'absent',
+      expiresAt,
+      onRefusal: 'stop',
+    },
+    ...guards,
+    { op: 'put', key: `session:${session.sid}`, value: JSON.stringify(session), expiresAt },
+  ]
+  if (grant.use !== undefined) {
+    operations.push({ op: 'put', key: grant.use.key, value: 'reserved', expiresAt: grant.provisionalUntil })
+  }
+  const { outcome } = await context.store.transact(partition, operations, now)
+  if (outcome === 'aborted') throw revoked()
+  if (outcome === 'stopped') return
+  context.emit({
+    type: 'token_issued',
+    handshakeId: grant.handshakeId,
+    grantId: grant.id,
+    sid: grant.sid,
+    clientDid: grant.clientDid,
+    userDid: grant.userDid,
+  })
+}
+
+/** Whether it was committed before: what came of it since, a revocation included, changes nothing about a receipt (ATH-3.5). */
+export async function isCommitted(context: ServiceContext, { grant }: Completion): Promise<boolean> {
+  const partition = await pairPartition(grant.clientDid, grant.userDid)
+  const { results } = await context.store.transact(
+    partition,
+    [{ op: 'get', key: `grant:${grant.id}` }],
+    context.now(),
+  )
+  return results[0] !== undefined
+}
+
+const revoked = () =>
+  refuse('credential_revoked', 'the credential was revoked before m9b', { rule: 'ATH-6.2.1', step: 'm9b' })

@@ -1,0 +1,25 @@
+export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
+export type { Caller } from './context.ts'
+export { createService, type Service } from './create-service.ts'
+export type { ServiceEvent } from './events.ts'
+export {
+  atMost,
+  checkRestriction,
+  type Enforcer,
+  type Grant,
+  grantOf,
+  refusalResponse,
+  requireGrant,
+} from './grant-of.ts'
+export type { Reply } from './handshakes.ts'
+export type {
+  AgentCredentials,
+  Limits,
+  Policy,
+  PolicyDecision,
+  ScopeOptions,
+  ServiceOptions,
+  Timeouts,
+  Users,
+} from './options.ts'
+export { type SignedWebhookOptions, signedWebhook, WEBHOOK_TYP } from './webhook.ts'

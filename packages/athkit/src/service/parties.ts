@@ -1,0 +1,67 @@
+import type { PublicKey } from '../crypto/keys.ts'
+import { parseDid } from '../did/did.ts'
+import { type DidDocument, keysOf, type Relationship } from '../did/document.ts'
+import type { Resolution } from '../did/resolver.ts'
+import { HandshakeError, refuse } from '../errors.ts'
+import { verifyPresentedKey } from '../handshake/index.ts'
+import type { ServiceContext } from './context.ts'
+
+/** A user DID names a partition of the store, whose name is bounded. */
+const LONGEST_USER_DID = 500
+
+/** A user who is enrolled here (ATH-4.7), and their current document. */
+export interface EnrolledUser {
+  readonly account: string
+  readonly document: DidDocument
+}
+
+/**
+ * undefined for a DID that is not enrolled: it is not resolved then.
+ *
+ * @throws HandshakeError `identity_revoked` for a deactivated one, `resolver_unavailable`
+ */
+export async function enrolledUser(
+  context: ServiceContext,
+  userDid: string,
+): Promise<EnrolledUser | undefined> {
+  if (userDid.length > LONGEST_USER_DID) return undefined
+  const user = await context.users.find(userDid)
+  if (user === undefined) return undefined
+  const { document, deactivated } = await context.resolver.resolve(userDid)
+  if (deactivated === true)
+    throw refuse('identity_revoked', 'the user DID is deactivated', { rule: 'ATH-4.3' })
+  return { account: user.account, document }
+}
+
+/** The keys of an enrolled user; none for anybody else, and for a deactivated one. */
+export async function keysOfUser(
+  context: ServiceContext,
+  userDid: string,
+  relationship: Relationship,
+): Promise<readonly PublicKey[]> {
+  const user = await enrolledUser(context, userDid)
+  return user === undefined ? [] : keysOf(user.document, relationship)
+}
+
+/**
+ * The client's document, which lists the key it presents (ATH-4.3). A mismatch passes over the cache once (ATH-4.4).
+ *
+ * @throws HandshakeError `identity_unknown`, `identity_revoked`, `key_mismatch`, `resolver_unavailable`
+ */
+export async function resolveClient(
+  context: ServiceContext,
+  did: string,
+  key: PublicKey,
+): Promise<Resolution> {
+  const resolution = await context.resolver.resolve(did)
+  try {
+    await verifyPresentedKey(key, resolution, 'm1')
+    return resolution
+  } catch (error) {
+    const stale = error instanceof HandshakeError && error.error === 'key_mismatch'
+    if (!stale || parseDid(did).form === 'key') throw error
+  }
+  const fresh = await context.resolver.resolve(did, { fresh: true })
+  await verifyPresentedKey(key, fresh, 'm1')
+  return fresh
+}

@@ -1,0 +1,72 @@
+import type { ServiceContext } from '../context.ts'
+import type { GrantRow } from '../rows.ts'
+import { nodeState } from '../sealed/state.ts'
+import { forgottenAt, revokedKey } from './index-rows.ts'
+
+/** A row is written again at once by whoever confirms the session or ends it: few tries are ever needed. */
+const MOST_TRIES = 20
+
+export const grantKey = (grantId: string) => `grant:${grantId}`
+
+/**
+ * Marks a grant as revoked: the next sealed request reads it with its own row (ATH-7.6), open streams of this node are cut at once
+ * and those of others as they look (ATH-7.8). One that has ended stays as it is.
+ *
+ * @returns the grant, undefined where there is none: it is then kept from being committed
+ */
+export async function markRevoked(
+  context: ServiceContext,
+  partition: string,
+  grantId: string,
+): Promise<GrantRow | undefined> {
+  const revoked = await change(context, partition, grantId, (grant) =>
+    grant.state === 'ended' || grant.state === 'revoked' ? undefined : { ...grant, state: 'revoked' },
+  )
+  nodeState(context).streams.cut(grantId)
+  return revoked
+}
+
+async function change(
+  context: ServiceContext,
+  partition: string,
+  grantId: string,
+  edit: (grant: GrantRow) => GrantRow | undefined,
+): Promise<GrantRow | undefined> {
+  const key = grantKey(grantId)
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const now = context.now()
+    const read = await context.store.transact(partition, [{ op: 'get', key }], now)
+    const row = read.results[0]
+    if (row === undefined) {
+      if (await tombstone(context, partition, grantId)) return undefined
+      continue
+    }
+    const grant = JSON.parse(row.value) as GrantRow
+    const edited = edit(grant)
+    if (edited === undefined) return grant
+    const value = JSON.stringify(edited)
+    const written = await context.store.transact(
+      partition,
+      [{ op: 'put', key, value, if: row.version, expiresAt: forgottenAt(grant) }],
+      now,
+    )
+    if (written.outcome === 'done') return edited
+  }
+  throw new Error('the grant is written again and again')
+}
+
+const TOMBSTONE_SECONDS = 3600
+
+/** Its commit is under way, or never came: it must not come now. False when it has come in between. */
+async function tombstone(context: ServiceContext, partition: string, grantId: string): Promise<boolean> {
+  const now = context.now()
+  const { outcome } = await context.store.transact(
+    partition,
+    [
+      { op: 'get', key: grantKey(grantId), if: 'absent' },
+      { op: 'put', key: revokedKey(grantId), value: '', expiresAt: now + TOMBSTONE_SECONDS },
+    ],
+    now,
+  )
+  return outcome === 'done'
+}

@@ -1,0 +1,96 @@
+import type { Operation } from '../../store/store.ts'
+import type { ServiceContext } from '../context.ts'
+import { type GrantRow, type Pointer, pairPartition, pointerPartition, userPartition } from '../rows.ts'
+
+/**
+ * Where a grant is found by whoever may end it: in its user's partition by credential and by the question, elsewhere by its id
+ * and its session's; and that its client has one at all (ATH-8).
+ *
+ * A revocation and the commit of a grant may race, and lie in different partitions. So the commit first enters the grant here, in
+ * the very transaction that looks for a revocation; and a revocation writes itself down in the very transaction that looks for
+ * grants. Whichever comes second sees the other.
+ */
+export interface IndexRow {
+  readonly grantId: string
+  /** Of the pair. */
+  readonly partition: string
+}
+
+/** Seconds that a session is remembered after its grant's end, to say `session_expired` inside it. */
+const REMEMBERED_SECONDS = 3600
+
+/** Unix seconds: when the rows of a grant may be forgotten. */
+export const forgottenAt = (grant: GrantRow): number => grant.expiresAt + REMEMBERED_SECONDS
+
+export const revokedKey = (credentialOrGrantId: string) => `revoked:${credentialOrGrantId}`
+export const revokedRequestKey = (requestId: string) => `revoked-request:${requestId}`
+export const grantedRequestKey = (requestId: string) => `granted-request:${requestId}`
+export const indexPrefix = (credentialId: string) => `grant:${credentialId}:`
+const indexKey = (grant: GrantRow) => indexPrefix(grant.credentialId) + grant.id
+
+export const clientPartition = (clientDid: string) => `client:${clientDid}`
+export const CLIENT_PREFIX = 'until:'
+
+/**
+ * The first step of committing a grant; the second is one transaction in the pair, with {@link notRevoked} among its operations.
+ *
+ * @returns `revoked` when the user has taken back the credential, or this very request: nothing is granted then
+ */
+export async function indexGrant(context: ServiceContext, grant: GrantRow): Promise<'indexed' | 'revoked'> {
+  const now = context.now()
+  const partition = await pairPartition(grant.clientDid, grant.userDid)
+  const row: IndexRow = { grantId: grant.id, partition }
+  const entry = { value: JSON.stringify(row), expiresAt: grant.expiresAt }
+  const operations: Operation[] = [
+    { op: 'get', key: revokedKey(grant.credentialId), if: 'absent' },
+    { op: 'put', key: indexKey(grant), ...entry },
+  ]
+  if (grant.requestId !== undefined) {
+    operations.unshift({ op: 'get', key: revokedRequestKey(grant.requestId), if: 'absent' })
+    operations.push({ op: 'put', key: grantedRequestKey(grant.requestId), ...entry })
+  }
+  const entered = await context.store.transact(userPartition(grant.userDid), operations, now)
+  if (entered.outcome !== 'done') return 'revoked'
+  const { id: grantId, sid, clientDid, userDid } = grant
+  const pointer: Pointer = { partition, grantId, clientDid, userDid }
+  await Promise.all([
+    point(context, 'grant', grantId, pointer, grant.expiresAt),
+    point(context, 'sid', sid, pointer, forgottenAt(grant)),
+    context.store.transact(
+      clientPartition(grant.clientDid),
+      [{ op: 'put', key: CLIENT_PREFIX + grant.expiresAt, value: '', expiresAt: grant.expiresAt }],
+      now,
+    ),
+  ])
+  return 'indexed'
+}
+
+/** For the transaction that commits the grant in its pair: it aborts when a revocation came between. */
+export const notRevoked = (grant: GrantRow): readonly Operation[] => [
+  { op: 'get', key: revokedKey(grant.credentialId), if: 'absent' },
+  { op: 'get', key: revokedKey(grant.id), if: 'absent' },
+]
+
+async function point(
+  context: ServiceContext,
+  kind: 'grant' | 'sid',
+  id: string,
+  pointer: Pointer,
+  expiresAt: number,
+): Promise<void> {
+  const value = JSON.stringify(pointer)
+  const operations = [{ op: 'put', key: 'at', value, expiresAt }] as const
+  await context.store.transact(pointerPartition(kind, id), operations, context.now())
+}
+
+/** Where a grant or a session lies; undefined when nobody knows it. */
+export async function pointerTo(
+  context: ServiceContext,
+  kind: 'grant' | 'sid',
+  id: string,
+): Promise<Pointer | undefined> {
+  const operations = [{ op: 'get', key: 'at' }] as const
+  const found = await context.store.transact(pointerPartition(kind, id), operations, context.now())
+  const row = found.results[0]
+  return row === undefined ? undefined : (JSON.parse(row.value) as Pointer)
+}

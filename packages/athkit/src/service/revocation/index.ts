@@ -1,0 +1,5 @@
+export { isRevoked } from './credential.ts'
+export { listGrants } from './grants.ts'
+export { forgottenAt, indexGrant, notRevoked } from './index-rows.ts'
+export { revokeGrant, revokeUserCredential } from './operator.ts'
+export { receiveRevocation } from './revoke.ts'

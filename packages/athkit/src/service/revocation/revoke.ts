@@ -1,0 +1,92 @@
+import type { Json } from '../../crypto/json.ts'
+import type { PublicKey } from '../../crypto/keys.ts'
+import { parseDid } from '../../did/did.ts'
+import { keysOf } from '../../did/document.ts'
+import { HandshakeError } from '../../errors.ts'
+import {
+  createRevocationReceipt,
+  type Revocation,
+  type RevocationReceipt,
+  verifyRevocation,
+} from '../../messages/revocation.ts'
+import type { ServiceContext } from '../context.ts'
+import { revokeCredential, revokeRequest } from './credential.ts'
+import { markRevoked } from './end-grant.ts'
+import { CLIENT_PREFIX, clientPartition, pointerTo } from './index-rows.ts'
+
+/** Longer than any id that is given out here: what is longer names nothing. */
+const LONGEST_ID = 256
+
+/**
+ * `POST {revocation_endpoint}` (ATH-8). The answer is the same whether the target was known, the signer's, or neither.
+ *
+ * @throws HandshakeError `malformed_message`, `timestamp_skew`, `signature_invalid`, `resolver_unavailable`
+ */
+export async function receiveRevocation(context: ServiceContext, message: Json): Promise<RevocationReceipt> {
+  const revocation = await verifyRevocation(message, {
+    now: context.now(),
+    origins: context.origins,
+    keysOf: (did) => keysOfSigner(context, did),
+  })
+  if (revocation.target.id.length <= LONGEST_ID && (await act(context, revocation))) {
+    const { kind, id } = revocation.target
+    context.emit({ type: 'revoked', kind, id, by: revocation.signer_did, reason: revocation.reason ?? '' })
+  }
+  return createRevocationReceipt({ server: context.identity.signer, revocation, now: context.now() })
+}
+
+/** Whoever is neither the server, nor enrolled, nor client of a grant before its end is not resolved. */
+async function keysOfSigner(
+  context: ServiceContext,
+  signerDid: string,
+): Promise<readonly PublicKey[] | undefined> {
+  if (signerDid === context.identity.did) return context.serverKeys
+  if (!isDid(signerDid)) return undefined
+  if (!(await isEnrolled(context, signerDid)) && !(await isClient(context, signerDid))) return undefined
+  try {
+    const { document, deactivated } = await context.resolver.resolve(signerDid)
+    return deactivated === true ? undefined : await keysOf(document, 'authentication')
+  } catch (error) {
+    if (error instanceof HandshakeError && error.code === 401) return undefined
+    throw error
+  }
+}
+
+function isDid(text: string): boolean {
+  try {
+    return text.length <= LONGEST_ID && parseDid(text).did === text
+  } catch (error) {
+    if (error instanceof HandshakeError) return false
+    throw error
+  }
+}
+
+const isEnrolled = async (context: ServiceContext, did: string): Promise<boolean> =>
+  (await context.users.find(did)) !== undefined
+
+async function isClient(context: ServiceContext, did: string): Promise<boolean> {
+  const operations = [{ op: 'list', prefix: CLIENT_PREFIX, limit: 1 }] as const
+  const { results } = await context.store.transact(clientPartition(did), operations, context.now())
+  return (results[0] ?? []).length > 0
+}
+
+/** Whether anything of the signer's was ended, or is remembered to be. */
+async function act(context: ServiceContext, { target, signer_did: signer }: Revocation): Promise<boolean> {
+  const enrolled = await isEnrolled(context, signer)
+  if (target.kind === 'credential') {
+    // The row lies in the signer's own partition: nobody reaches another user's credential.
+    if (enrolled) await revokeCredential(context, signer, target.id)
+    return enrolled
+  }
+  if (await revokeOwnGrant(context, target.id, signer)) return true
+  return enrolled && (await revokeRequest(context, signer, target.id))
+}
+
+/** The user and the client of a grant may end it, and the server any. */
+async function revokeOwnGrant(context: ServiceContext, grantId: string, signer: string): Promise<boolean> {
+  const pointer = await pointerTo(context, 'grant', grantId)
+  if (pointer === undefined) return false
+  const parties = [pointer.userDid, pointer.clientDid, context.identity.did]
+  if (!parties.includes(signer)) return false
+  return (await markRevoked(context, pointer.partition, grantId)) !== undefined
+}

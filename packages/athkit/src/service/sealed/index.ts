@@ -1,0 +1,1 @@
+export { handleSealed } from './endpoint.ts'

@@ -1,0 +1,81 @@
+import { hash } from '../../crypto/jcs.ts'
+import type { JsonObject } from '../../crypto/json.ts'
+import { HandshakeError, refuse } from '../../errors.ts'
+import {
+  clientKeyOf,
+  createIdentityFailure,
+  createIdentityResult,
+  receiveIdentityProof,
+  verifyIdentityProof,
+} from '../../handshake/index.ts'
+import { checkAgentCredentials } from '../agent-credentials.ts'
+import type { ServiceContext } from '../context.ts'
+import { askPolicy, requiresConfirmation } from '../decisions.ts'
+import type { HandshakeState } from '../handshake-state.ts'
+import { endsHandshake, type Step } from './step.ts'
+
+/**
+ * m3 → m4: shape, clock, the client's signature; that its m1 is used here for the first time on any node; the credentials of third
+ * parties; the operator's policy. A 401 or 403 is a failed m4 and ends the handshake (ATH-6.1.7).
+ */
+export async function proveIdentity(
+  context: ServiceContext,
+  state: HandshakeState,
+  message: JsonObject,
+): Promise<Step> {
+  try {
+    await check(context, state, message)
+  } catch (error) {
+    if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
+    const now = context.now()
+    const answer = { status: error.code, body: createIdentityFailure(error, now) }
+    const ended: HandshakeState = { ...state, phase: 'ended', advancedAt: now, m3: { message, answer } }
+    return { state: ended, answer, refusal: error }
+  }
+  const now = context.now()
+  const metadata = {
+    scopesSupported: [...context.scopes.keys()],
+    tokenMaxTtl: context.tokenMaxTtl,
+    requireUserConfirmation: requiresConfirmation(context),
+  }
+  const answer = { status: 200, body: createIdentityResult(metadata, now) }
+  context.emit({ type: 'identity_proven', handshakeId: state.id, clientDid: state.m1.client_did })
+  return { state: { ...state, phase: 'scopes', advancedAt: now, m3: { message, answer } }, answer }
+}
+
+async function check(context: ServiceContext, state: HandshakeState, message: JsonObject): Promise<void> {
+  const proof = receiveIdentityProof(message, context.now())
+  const clientKey = await clientKeyOf(state.m1)
+  await verifyIdentityProof(proof, { clientKey, response: state.m2 })
+  context.admission.closed(state.id)
+  await takeNonce(context, state)
+  await checkAgentCredentials(context, state.m1.client_did, proof.credentials ?? [])
+  await askPolicy(context, state.m1.client_did, state.clientInfo)
+}
+
+const SKEW_SECONDS = 300
+
+/**
+ * The nonce of m1, across all nodes and durably (ATH-6.1.4); only now, so that nobody can use up a nonce without the client's key.
+ * It is kept for as long as another m3 could come of the same m1.
+ */
+async function takeNonce(context: ServiceContext, { id, m1 }: HandshakeState): Promise<void> {
+  const { outcome, results } = await context.store.transact(
+    `m1:${await hash([m1.client_did, m1.nonce])}`,
+    [
+      {
+        op: 'put',
+        key: 'used',
+        value: id,
+        if: 'absent',
+        expiresAt: m1.timestamp + 2 * SKEW_SECONDS + context.timeouts.handshake,
+      },
+    ],
+    context.now(),
+  )
+  if (outcome === 'done' || results[0]?.row?.value === id) return
+  throw refuse('handshake_replayed', 'the nonce was used on this or another node', {
+    rule: 'ATH-6.1.4',
+    step: 'm3',
+  })
+}

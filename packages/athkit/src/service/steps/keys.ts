@@ -1,0 +1,161 @@
+import { toBase64url } from '../../crypto/bytes.ts'
+import { generateShare } from '../../crypto/ecdh.ts'
+import type { JsonObject } from '../../crypto/json.ts'
+import { randomId } from '../../crypto/random.ts'
+import { HandshakeError, refuse } from '../../errors.ts'
+import {
+  clientKeyOf,
+  createHandshakeComplete,
+  type EstablishedSession,
+  grantEnd,
+  type HandshakeMessages,
+  type IdentityResult,
+  receiveKeyExchange,
+  type ScopeResult,
+  verifyKeyExchange,
+} from '../../handshake/index.ts'
+import type { ServiceContext } from '../context.ts'
+import type { Completion, HandshakeState, UserOfHandshake } from '../handshake-state.ts'
+import { withRefused } from '../receipts.ts'
+import { useKey } from '../uses.ts'
+import { answerOf, type Step } from './step.ts'
+
+/**
+ * m9a → m9b: shape, clock, algorithms, the client's signature, its share. A refusal ends nothing (ATH-9). The grant is committed
+ * once the state is (`grant-commit.ts`), where revocation and expiry are judged again.
+ *
+ * @param receivedAt Unix seconds: a message that waited is judged by when it came (ATH-3.6)
+ */
+export async function exchangeKeys(
+  context: ServiceContext,
+  state: HandshakeState,
+  message: JsonObject,
+  receivedAt: number,
+): Promise<Step> {
+  try {
+    return await exchanged(context, ready(state), message, receivedAt)
+  } catch (error) {
+    if (!(error instanceof HandshakeError) || error.code >= 429) throw error
+    const answer = answerOf(error, context.now())
+    return { state: withRefused(state, { message, answer }), answer, refusal: error }
+  }
+}
+
+interface Ready extends HandshakeState {
+  readonly user: UserOfHandshake
+  readonly handshakeHash: string
+  readonly scopeRequestHash: string
+  readonly messages: Omit<HandshakeMessages, 'm9a'>
+}
+
+function ready(state: HandshakeState): Ready {
+  const { m1, m2, m3, m5, user, handshakeHash, scopeRequestHash } = state
+  const [m4, m8] = [m3?.answer?.body, m5?.answer?.body]
+  if (!m3 || !m4 || !m5 || !m8 || !user || handshakeHash === undefined || scopeRequestHash === undefined) {
+    throw new Error('m9a before m8')
+  }
+  const messages = {
+    m1,
+    m2,
+    m3: m3.message,
+    m4: m4 as IdentityResult,
+    m5: m5.message,
+    m8: m8 as ScopeResult,
+  }
+  return { ...state, user, handshakeHash, scopeRequestHash, messages }
+}
+
+async function exchanged(
+  context: ServiceContext,
+  ready: Ready,
+  message: JsonObject,
+  receivedAt: number,
+): Promise<Step> {
+  const { user, audience, handshakeHash, scopeRequestHash, messages: before, ...state } = ready
+  const m9a = receiveKeyExchange(message, receivedAt)
+  const exchange = await verifyKeyExchange(m9a, {
+    clientKey: await clientKeyOf(state.m1),
+    audience,
+    handshakeHash,
+    scopeRequestHash,
+    capabilities: state.m2.capabilities,
+  })
+  const messages = { ...before, m9a }
+  const now = context.now()
+  if (grantEnd(messages.m8) <= now) {
+    throw refuse('session_expired', 'the grant ended before m9a', { rule: 'ATH-6.4.2', step: 'm9a' })
+  }
+  const { message: m9b, ...established } = await createHandshakeComplete({
+    server: context.identity,
+    audience,
+    userDid: user.userDid,
+    messages,
+    exchange,
+    share: await generateShare(exchange.alg),
+    jti: randomId(),
+    tokenTtl: context.timeouts.tokenTtl,
+    now,
+  })
+  const answer = { status: 200, body: m9b }
+  const completion = await completionOf(context, ready, messages, established, exchange.cipherSuite)
+  const { messages: _, ...rest } = ready
+  return {
+    state: { ...rest, phase: 'complete', advancedAt: now, m9a: { message, answer }, completion },
+    answer,
+  }
+}
+
+async function completionOf(
+  context: ServiceContext,
+  { id, m1, m2, audience, user, asking, clientInfo }: Ready,
+  { m8 }: HandshakeMessages,
+  { claims, secrets, transcript }: EstablishedSession,
+  cipher: string,
+): Promise<Completion> {
+  const now = claims.iat
+  const { userDid, credentialId, account } = user
+  const parties = { clientDid: m1.client_did, userDid, audience }
+  const sid = claims.cnf.ath_sid
+  const epoch = {
+    epoch: 0,
+    c2s: toBase64url(secrets.c2s),
+    s2c: toBase64url(secrets.s2c),
+    rekey: toBase64url(secrets.rekey),
+    createdAt: now,
+  }
+  return {
+    grant: {
+      id: claims.jti,
+      sid,
+      handshakeId: id,
+      ...(asking === undefined ? {} : { requestId: asking.question.request_id }),
+      ...parties,
+      clientInfo,
+      account,
+      credentialId,
+      credentialExpiresAt: user.expiresAt,
+      clientKey: (await clientKeyOf(m1)).thumbprint,
+      credentialKey: user.key,
+      scopes: m8.scopes_granted,
+      restrictions: m8.restrictions ?? {},
+      grantedAt: m8.timestamp,
+      expiresAt: grantEnd(m8),
+      provisionalUntil: now + context.timeouts.provisional,
+      state: 'provisional',
+      ...(user.maxUses === undefined
+        ? {}
+        : { use: { key: useKey(credentialId, id), until: user.expiresAt } }),
+    },
+    session: {
+      sid,
+      grantId: claims.jti,
+      ...parties,
+      cipher,
+      capabilities: m2.capabilities,
+      highestEpoch: 0,
+      epochs: [epoch],
+      transcript: toBase64url(transcript),
+      receiptIn: id,
+    },
+  }
+}

@@ -1,0 +1,138 @@
+import { hash } from '../../crypto/jcs.ts'
+import type { JsonObject } from '../../crypto/json.ts'
+import { HandshakeError } from '../../errors.ts'
+import {
+  clientKeyOf,
+  handshakeHash,
+  receiveScopeRequest,
+  type ScopeRequest,
+  type VerifiedCredential,
+  verifyScopeRequest,
+  verifyUserAuthorization,
+} from '../../handshake/index.ts'
+import type { ServiceContext } from '../context.ts'
+import { askPolicy, decideNow, mayConfirmWithoutUser, restrictionsFor } from '../decisions.ts'
+import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
+import type { PolicyDecision } from '../options.ts'
+import { enrolledUser } from '../parties.ts'
+import { ask, hashOfQuestion } from '../questions.ts'
+import { isRevoked } from '../revocation/credential.ts'
+import { countUses } from '../uses.ts'
+import { pending } from './pending.ts'
+import { decideScopes } from './result.ts'
+import { answerOf, endsHandshake, type Step } from './step.ts'
+
+/**
+ * m5: shape, clock and scopes; the credential's checks, then the client's signature (ATH-6.2.3); what could be granted. Then m8 at
+ * once, when nothing could or the user need not be asked, and otherwise the question (ATH-6.3). A 401 or 403 ends the handshake.
+ */
+export async function requestScopes(
+  context: ServiceContext,
+  state: HandshakeState,
+  message: JsonObject,
+): Promise<Step> {
+  // Outside the `try`: a clock that is off ends the handshake as well, a shape that is off does not, and both are refusals.
+  try {
+    return await requested(context, state, message)
+  } catch (error) {
+    if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
+    const now = context.now()
+    const answer = answerOf(error, now)
+    const ended: HandshakeState = { ...state, phase: 'ended', advancedAt: now, m5: { message, answer } }
+    return { state: ended, answer, refusal: error }
+  }
+}
+
+async function requested(
+  context: ServiceContext,
+  before: HandshakeState,
+  message: JsonObject,
+): Promise<Step> {
+  const request = receiveScopeRequest(message, context.now())
+  const state = await withHashes(before, request)
+  const { credential, user } = await judgeCredential(context, state, request)
+  await verifyScopeRequest(request, {
+    clientKey: await clientKeyOf(state.m1),
+    audience: state.audience,
+    handshakeHash: state.handshakeHash,
+  })
+  const policy = await askPolicy(context, state.m1.client_did, state.clientInfo)
+  const now = context.now()
+  const could = decideNow(context, { request, credential, policy }, now)
+  const next = { ...state, user, m5: { message } }
+  if (could.granted.length === 0) return decideScopes(context, next, { policy })
+  if (mayConfirmWithoutUser(context, could.granted, state.audience, credential.audience)) {
+    const event = { handshakeId: state.id, clientDid: state.m1.client_did, userDid: credential.userDid }
+    context.emit({ type: 'confirmation_skipped', scopes: could.granted, ...event })
+    return decideScopes(context, next, { policy })
+  }
+  return askUser(context, next, { request, credential, policy, could })
+}
+
+type Hashed = HandshakeState & { readonly handshakeHash: string; readonly scopeRequestHash: string }
+
+async function withHashes(state: HandshakeState, request: ScopeRequest): Promise<Hashed> {
+  const m3 = state.m3?.message
+  if (m3 === undefined) throw new Error('m5 before m3')
+  const scopeRequestHash = await hash(request)
+  return { ...state, scopeRequestHash, handshakeHash: await handshakeHash(state.m1, state.m2, m3) }
+}
+
+/** The checks of ATH-6.2.3 that concern the credential, and whose account it leads to. */
+async function judgeCredential(
+  context: ServiceContext,
+  state: HandshakeState,
+  request: ScopeRequest,
+): Promise<{ readonly credential: VerifiedCredential; readonly user: UserOfHandshake }> {
+  const clientDid = state.m1.client_did
+  let account = ''
+  const credential = await verifyUserAuthorization(request.user_authorization.credential, {
+    now: context.now(),
+    clientDid,
+    serverNames: [context.identity.did, state.audience],
+    enrolled: async (userDid) => {
+      const user = await enrolledUser(context, userDid)
+      account = user?.account ?? ''
+      return user?.document
+    },
+    revoked: (userDid, credentialId) => isRevoked(context, userDid, credentialId),
+    uses: (userDid, credentialId) => countUses(context, { clientDid, userDid, credentialId }),
+  })
+  const { key, audience: _, issuedAt: __, ...kept } = credential
+  return { credential, user: { ...kept, account, key: key.thumbprint } }
+}
+
+interface Askable {
+  readonly request: ScopeRequest
+  readonly credential: VerifiedCredential
+  readonly policy: PolicyDecision
+  readonly could: ReturnType<typeof decideNow>
+}
+
+/** m6, and the 202 that tells the client of it (ATH-3.4). A question that may not be asked now is a 429 and no step. */
+async function askUser(
+  context: ServiceContext,
+  state: Hashed & { readonly m5: { readonly message: JsonObject } },
+  { request, credential, policy, could }: Askable,
+): Promise<Step> {
+  const { id: handshakeId, clientInfo, audience, scopeRequestHash, m1 } = state
+  const question = await ask(context, {
+    handshakeId,
+    clientDid: m1.client_did,
+    clientInfo,
+    userDid: credential.userDid,
+    audience,
+    credentialId: credential.credentialId,
+    credentialIssuedAt: credential.issuedAt,
+    scopeRequestHash,
+    scopes: could.granted,
+    context: request.context ?? undefined,
+    ttl: could.ttl,
+    restrictions: could.restrictions,
+  })
+  const restrictions = restrictionsFor(context, policy)
+  if (restrictions === 'denied') throw new Error('asked for what cannot be granted')
+  const asking = { question, questionHash: await hashOfQuestion(question), restrictions }
+  const next: HandshakeState = { ...state, phase: 'asking', advancedAt: context.now(), asking }
+  return { state: next, answer: pending(context, next), waits: true, question }
+}

@@ -1,0 +1,25 @@
+import type { HandshakeError } from '../../errors.ts'
+import type { ConfirmationRequest } from '../../handshake/index.ts'
+import type { Answer, HandshakeState } from '../handshake-state.ts'
+
+/** What a message does: the next state, which is committed before the answer is sent (ATH-3.5), and the answer. */
+export interface Step {
+  readonly state: HandshakeState
+  readonly answer: Answer
+  /** Why it was refused, for the operator. A flight goes no further. */
+  readonly refusal?: HandshakeError
+  /** The user is being asked: what is behind it in the flight waits (ATH-3.6). */
+  readonly waits?: boolean
+  /** A question that is to be brought to the user, once the state is committed. */
+  readonly question?: ConfirmationRequest
+}
+
+/** 401 and 403 in m3 and m5 end the handshake; everything else takes no step (ATH-9). */
+export const endsHandshake = (error: HandshakeError): boolean => error.code === 401 || error.code === 403
+
+/** The answer that a refusal is. */
+export const answerOf = (error: HandshakeError, now: number): Answer => ({
+  status: error.code,
+  body: { ...error.toWire(now) },
+  ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
+})
