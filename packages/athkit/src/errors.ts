@@ -154,7 +154,11 @@ export class AthError extends Error {
   readonly trouble: LocalTrouble
   readonly rule: string | undefined
 
-  constructor(trouble: LocalTrouble, message: string, options: { rule?: string | undefined; cause?: unknown } = {}) {
+  constructor(
+    trouble: LocalTrouble,
+    message: string,
+    options: { rule?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.trouble = trouble
     this.rule = options.rule
