@@ -38,8 +38,9 @@ async function main(dir) {
     }
   }
   for (const { port, failures } of reports) {
-    for (const failure of failures)
-      console.log(`FAILED on ${port}: ${failure.file}: ${failure.case}: ${failure.why}`)
+    for (const { file, case: name, why } of failures) {
+      console.log([`FAILED on ${port}`, file, name, why].filter((part) => part !== '').join(': '))
+    }
   }
   const failed = sum(reports.map((report) => report.failures.length))
   const passed = sum(reports.flatMap((report) => report.files.map(([, counts]) => counts.passed)))
