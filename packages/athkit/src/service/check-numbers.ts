@@ -33,6 +33,7 @@ const LIMITS: Limits = {
   rememberedNonces: 100_000,
   questionsPerUser: 50,
   waiting: 20,
+  bodyBytes: 1_048_576,
   exempt: () => false,
 }
 

@@ -48,6 +48,8 @@ export interface ServiceContext {
   /** Unix milliseconds. */
   nowMs(): number
   emit(event: ServiceEvent): void
+  /** Routes whose handlers read a sealed body before its last record has come (ATH-7.4). */
+  readonly streamingRoutes?: ((method: string, path: string) => boolean) | undefined
   /** Where an opened request goes. Bound to a grant before (`grant-of.ts`). */
   application(request: Request): Awaitable<Response>
 }

@@ -140,6 +140,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     hub: createHub(),
     now,
     nowMs,
+    streamingRoutes: options.streamingRoutes,
     emit: emitterOf(options.onEvent ?? toConsole),
     application: (request) => {
       bindEnforcers(request, enforcers)

@@ -46,6 +46,8 @@ export interface ServiceOptions {
   readonly refusePlainNonces?: boolean
   /** A weakening, for development: origins may be `http:` on this machine (ATH-3.1). */
   readonly allowPlaintextOnLoopback?: boolean
+  /** Routes whose handlers read a sealed body before its last record has come, of any length (ATH-7.4); `path` without its query. */
+  readonly streamingRoutes?: (method: string, path: string) => boolean
   readonly onEvent?: (event: ServiceEvent) => void
   /** Unix milliseconds. */
   readonly clock?: () => number
@@ -119,6 +121,8 @@ export interface Limits {
   readonly questionsPerUser: number
   /** Long-polls and streams that one user or one handshake holds open on a node; 20. */
   readonly waiting: number
+  /** What a handler is given at most of a sealed body that its route does not stream (ATH-7.4); 1 048 576. */
+  readonly bodyBytes: number
   /** Addresses that the first two do not count. */
   readonly exempt: (address: string) => boolean
 }

@@ -7,6 +7,8 @@ import { type ByteReader, createOpener, createSealer, MOST_PLAINTEXT, type Opene
 export interface OpenedExchange {
   /** The bytes of the head, not yet judged: record 0 has opened, so what comes of it travels sealed. */
   readonly record0: Uint8Array
+  /** Whether it is the only record. */
+  readonly single: boolean
   /** The body, record by record, empty ones included; it throws where it is cut short, so that a truncated one never looks whole. */
   body(): AsyncGenerator<Uint8Array, void, undefined>
 }
@@ -19,7 +21,7 @@ export async function openExchange(
 ): Promise<OpenedExchange> {
   const next = createOpener(suite, key, reader)
   const first = await next()
-  return { record0: first.plaintext, body: () => bodyOf(first, next, reader) }
+  return { record0: first.plaintext, single: first.last, body: () => bodyOf(first, next, reader) }
 }
 
 async function* bodyOf(first: OpenedRecord, next: () => Promise<OpenedRecord>, reader: ByteReader) {

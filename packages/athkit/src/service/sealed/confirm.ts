@@ -33,7 +33,10 @@ export async function confirm(context: ServiceContext, known: KnownSession, epoc
       if (wasProvisional) context.emit(event)
       return
     }
-    await readAgain(context, known, epoch)
+    await readAgain(context, known)
+    // Another request has confirmed another epoch, and so dropped this one.
+    if (!known.epochs.has(epoch))
+      throw refuse('session_expired', 'the epoch was dropped', { rule: 'ATH-7.9' })
   }
   throw new Error('the session is written again and again')
 }
@@ -76,7 +79,12 @@ function confirmedSession(session: SessionRow, epoch: number, now: number, overl
   return { ...rest, epochs }
 }
 
-async function readAgain(context: ServiceContext, known: KnownSession, epoch: number): Promise<void> {
+/**
+ * What the store says now, after somebody else wrote first.
+ *
+ * @throws HandshakeError `session_unknown`, `grant_revoked`
+ */
+export async function readAgain(context: ServiceContext, known: KnownSession): Promise<void> {
   const { results } = await context.store.transact(
     known.partition,
     [
@@ -91,8 +99,7 @@ async function readAgain(context: ServiceContext, known: KnownSession, epoch: nu
     throw unknown()
   }
   refresh(known, session, grant)
+  if (known.grant.state === 'ended') throw unknown()
   if (known.grant.state === 'revoked')
     throw refuse('grant_revoked', 'revoked meanwhile', { rule: 'ATH-7.11' })
-  // Another request has confirmed another epoch, and so dropped this one.
-  if (!known.epochs.has(epoch)) throw refuse('session_expired', 'the epoch was dropped', { rule: 'ATH-7.9' })
 }

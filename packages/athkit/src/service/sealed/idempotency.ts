@@ -1,5 +1,5 @@
-import { toBase64url, utf8 } from '../../crypto/bytes.ts'
-import { hash, sha256 } from '../../crypto/jcs.ts'
+import { toBase64url } from '../../crypto/bytes.ts'
+import { hash } from '../../crypto/jcs.ts'
 import { refuse } from '../../errors.ts'
 import type { Put, PutResult, Row } from '../../store/store.ts'
 import type { ServiceContext } from '../context.ts'
@@ -15,6 +15,8 @@ export interface KeptAnswer {
   readonly headers: readonly (readonly [string, string])[]
   /** base64url; absent where only the status was kept. */
   readonly body?: string
+  /** Of the request, base64url, where it was not known when the key was entered: the same request has the same. */
+  readonly bodyHash?: string
 }
 
 /** Row `idempotency:H` of a pair. */
@@ -50,18 +52,33 @@ export interface ClaimedRequest {
   readonly method: string
   /** With its query. */
   readonly path: string
-  /** SHA-256 of the body. */
-  readonly bodyHash: Uint8Array
+  /** undefined: the body streams, and is compared with the kept answer's. */
+  readonly bodyHash: Uint8Array | undefined
 }
 
-/** @throws HandshakeError `malformed_message` for a key that is empty or too long */
+/**
+ * The `Idempotency-Key` of a request, if it has one.
+ *
+ * @throws HandshakeError `malformed_message` when there are two, or one is empty or too long
+ */
+export function idempotencyKeyOf(
+  headers: readonly (readonly [name: string, value: string])[],
+): string | undefined {
+  let key: string | undefined
+  for (const [name, value] of headers) {
+    if (name.length !== 15 || name.toLowerCase() !== 'idempotency-key') continue
+    if (key !== undefined || value === '' || value.length > LONGEST_KEY) {
+      throw refuse('malformed_message', 'not one Idempotency-Key of 1 to 255 characters', { rule: 'ATH-7.7' })
+    }
+    key = value
+  }
+  return key
+}
+
 export async function claimOf(context: ServiceContext, request: ClaimedRequest): Promise<Claim> {
   const { audience, idempotencyKey, method, path, bodyHash } = request
-  if (idempotencyKey === '' || idempotencyKey.length > LONGEST_KEY) {
-    throw refuse('malformed_message', 'Idempotency-Key is empty or too long', { rule: 'ATH-7.7' })
-  }
   const key = `idempotency:${await hash([audience, idempotencyKey])}`
-  const bound = await hash([method, path, toBase64url(bodyHash)])
+  const bound = await hash([method, path, bodyHash === undefined ? null : toBase64url(bodyHash)])
   await nodeState(context).liveness.ensure()
   return { key, request: bound, run: startRun(context), expiresAt: context.now() + KEPT_SECONDS }
 }
@@ -78,8 +95,22 @@ function startRun(context: ServiceContext): number {
 export const dropClaim = (context: ServiceContext, claim: Claim): boolean =>
   nodeState(context).running.delete(claim.run)
 
-export const bodyHashOf = async (body: string | Uint8Array): Promise<Uint8Array> =>
-  sha256(typeof body === 'string' ? utf8(body) : body)
+/** Enters a claim by itself, once a body that came in several records is whole. */
+export async function enterClaim(
+  context: ServiceContext,
+  partition: string,
+  claim: Claim,
+  scopes: readonly string[],
+): Promise<HeldClaim | KeptAnswer> {
+  try {
+    const operations = [claimOperation(context, claim)] as const
+    const { results } = await context.store.transact(partition, operations, context.now())
+    return await settleClaim(context, claim, results[0] as PutResult, scopes)
+  } catch (error) {
+    dropClaim(context, claim)
+    throw error
+  }
+}
 
 /** The operation that enters it, for the request's one transaction: exactly one of many stores it. */
 export function claimOperation(context: ServiceContext, claim: Claim): Put {
@@ -105,7 +136,7 @@ export async function settleClaim(
   if (result.stored && result.row !== undefined) return { ...claim, version: result.row.version }
   dropClaim(context, claim)
   const row = JSON.parse((result.row as Row).value) as IdempotencyRow
-  if (row.request !== claim.request) throw refused('idempotency_conflict', 'the key is of another request')
+  if (row.request !== claim.request) throw conflict()
   if (row.state === 'running') throw await runningOrLost(context, row)
   if (row.answer === undefined) throw refused('outcome_unknown', 'the handler broke off')
   const missing = (row.scopes ?? []).find((scope) => !scopes.includes(scope))
@@ -166,6 +197,8 @@ export async function releaseClaim(
     dropClaim(context, held)
   }
 }
+
+export const conflict = () => refused('idempotency_conflict', 'the key is of another request')
 
 const refused = (error: 'idempotency_conflict' | 'in_progress' | 'outcome_unknown', reason: string) =>
   refuse(error, reason, { rule: 'ATH-7.7' })

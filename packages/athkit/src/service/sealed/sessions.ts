@@ -123,13 +123,13 @@ function remember(context: ServiceContext, partition: string, session: Row, gran
 }
 
 /** Takes over what the store says, where it is another version than the one that was parsed. */
-export function refresh(known: KnownSession, session: Row, grant: Row): void {
+export function refresh(known: KnownSession, session: Row, grant: Row | undefined): void {
   if (session.version !== known.sessionVersion) {
     known.session = JSON.parse(session.value) as SessionRow
     known.sessionVersion = session.version
     importEpochs(known)
   }
-  if (grant.version !== known.grantVersion) {
+  if (grant !== undefined && grant.version !== known.grantVersion) {
     known.grant = JSON.parse(grant.value) as GrantRow
     known.grantVersion = grant.version
   }
