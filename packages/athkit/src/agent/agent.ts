@@ -1,0 +1,135 @@
+/**
+ * The agent: connects to services on a user's behalf.
+ */
+import { backoff, LONGEST_WAIT, originOf } from '../client/index.ts'
+import { AthError, HandshakeError } from '../errors.ts'
+import { areScopes } from '../handshake/index.ts'
+import { shakeHands } from './connect.ts'
+import { type AgentContext, contextOf } from './context.ts'
+import { ScopesDenied } from './denied.ts'
+import type { Established } from './established.ts'
+import { createNarrator } from './events.ts'
+import { createLive } from './live.ts'
+import type { AgentOptions, ConnectOptions } from './options.ts'
+import { type AgentSession, createSession } from './session.ts'
+
+export interface Agent {
+  readonly did: string
+  /**
+   * The nine steps with the service at this address. A grant of fewer scopes than asked for is a result; see `requiredScopes`.
+   *
+   * @throws ScopesDenied when nothing is granted, or not what is required
+   * @throws IdentityError, PermissionError, HandshakeError by the name of what failed; `rule` says which rule the server broke
+   * @throws AthError `transport_failed`, `peer_violation`; TypeError for a mistake in the options; the signal's reason
+   */
+  connect(url: string | URL, options: ConnectOptions): Promise<AgentSession>
+}
+
+/** @throws TypeError for a mistake in the options */
+export function createAgent(options: AgentOptions): Agent {
+  const agent = contextOf(options)
+  warnOf(options)
+  return {
+    did: agent.identity.did,
+    async connect(url, wish) {
+      checkWish(wish)
+      const origin = originOf(url, agent)
+      const established = await shakeUntilDone(agent, origin, wish)
+      const { tell } = createNarrator(wish.onStep)
+      const live = createLive(agent, established, () => shakeSilently(agent, origin, wish), tell)
+      const session = createSession(agent, live, tell)
+      const missing = missingFrom(established, wish.requiredScopes ?? [])
+      if (missing.length === 0) return session
+      await giveBack(session)
+      throw new ScopesDenied(
+        established.denied.filter(({ scope }) => missing.includes(scope)),
+        `required, and not granted: ${missing.join(' ')}`,
+      )
+    },
+  }
+}
+
+/** ATH-9. */
+const MOST_RETRIES = 3
+
+/** A handshake that timed out, or is not known any more, begins anew: at most three times, each after a longer while (ATH-9). */
+async function shakeUntilDone(
+  agent: AgentContext,
+  origin: string,
+  wish: ConnectOptions,
+): Promise<Established> {
+  for (let retries = 0; ; retries++) {
+    try {
+      return await shakeHands(agent, origin, wish)
+    } catch (error) {
+      const wait = retries < MOST_RETRIES ? waitBefore(error, retries) : undefined
+      if (wait === undefined) throw error
+      wish.onStep?.({ type: 'retrying', reason: (error as Error).message, milliseconds: wait })
+      await agent.sleep(wait, wish.signal)
+    }
+  }
+}
+
+/** Milliseconds; undefined for what a new handshake would not change. */
+function waitBefore(error: unknown, retries: number): number | undefined {
+  if (!(error instanceof HandshakeError)) return undefined
+  if (error.code === 408 || error.error === 'handshake_unknown') return backoff(retries + 1)
+  // Longer than a handshake lives: it was given up meanwhile.
+  const { retryAfter } = error
+  const worthIt = error.retryable && retryAfter !== undefined && retryAfter <= LONGEST_WAIT
+  return worthIt ? retryAfter * 1000 : undefined
+}
+
+/** Nobody is asked behind their back: as soon as somebody would be, it is given up (ATH-7.11). @returns undefined then */
+async function shakeSilently(
+  agent: AgentContext,
+  origin: string,
+  wish: ConnectOptions,
+): Promise<Established | undefined> {
+  const { signal: _, ...rest } = wish
+  let wouldAsk = false
+  const onPending = (): never => {
+    wouldAsk = true
+    throw new AthError('aborted', 'a new handshake takes the user', { rule: 'ATH-7.11' })
+  }
+  try {
+    return await shakeHands(agent, origin, { ...rest, onPending })
+  } catch (error) {
+    if (wouldAsk) return undefined
+    throw error
+  }
+}
+
+function missingFrom({ messages }: Established, required: readonly string[]): readonly string[] {
+  return required.filter((scope) => !messages.m8.scopes_granted.includes(scope))
+}
+
+/** So that the grant ends, and the credential's use is released (ATH-3.6); what fails here lapses by itself. */
+async function giveBack(session: AgentSession): Promise<void> {
+  try {
+    await session.close()
+  } catch (error) {
+    if (!(error instanceof HandshakeError || error instanceof AthError)) throw error
+  }
+}
+
+function checkWish({ scopes, requiredScopes = [], ttlSeconds }: ConnectOptions): void {
+  if (typeof scopes !== 'function' && (scopes.length === 0 || !areScopes(scopes))) {
+    throw new TypeError('scopes: some, of the form resource:action, each once')
+  }
+  if (typeof scopes !== 'function' && !requiredScopes.every((scope) => scopes.includes(scope))) {
+    throw new TypeError('requiredScopes: only what is asked for')
+  }
+  if (ttlSeconds !== undefined && !(Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0)) {
+    throw new TypeError('ttlSeconds: whole seconds, more than 0')
+  }
+}
+
+function warnOf({ trustOnFirstUse, allowPlaintextOnLoopback }: AgentOptions): void {
+  if (trustOnFirstUse === true) {
+    console.warn('athkit: trustOnFirstUse: whoever answers at an address is taken for its server')
+  }
+  if (allowPlaintextOnLoopback === true) {
+    console.warn('athkit: allowPlaintextOnLoopback: http: on this machine is dialled; only for development')
+  }
+}

@@ -1,0 +1,7 @@
+export { type Agent, createAgent } from './agent.ts'
+export { type DeniedScope, ScopesDenied } from './denied.ts'
+export type { AgentEvent, Check, SentMessage, VerifiedMessage } from './events.ts'
+export type { AgentOptions, ConnectOptions, Pending } from './options.ts'
+export type { SealedInit } from './outgoing.ts'
+export type { SealedFetch } from './sealed-fetch.ts'
+export type { AgentGrant, AgentSession, RequestOptions } from './session.ts'

@@ -1,0 +1,69 @@
+import type { Fetch, Sleep } from '../client/index.ts'
+import type { CipherSuite, KeyExchangeAlgorithm } from '../crypto/algorithms.ts'
+import type { JsonObject } from '../crypto/json.ts'
+import type { Resolver } from '../did/resolver.ts'
+import type { Identity, LiteralPeer, ServiceMetadata } from '../handshake/index.ts'
+import type { AgentEvent } from './events.ts'
+
+export interface AgentOptions {
+  readonly identity: Identity
+  /** How DIDs are resolved; key forms alone without it. */
+  readonly resolver?: Resolver
+  /** The platform's without it. It must not follow redirects by itself. */
+  readonly fetch?: Fetch
+  /** DIDs of servers that the operator trusts to be who they say (ATH-6.1.5). */
+  readonly pins?: readonly string[]
+  /** Servers, by origin and DID, that follow the source documents to the letter: their plain nonces are signed (ATH-6.1.2). */
+  readonly literalPeers?: readonly LiteralPeer[]
+  /** A weakening: takes a server that nothing vouches for at its word (ATH-6.1.5). */
+  readonly trustOnFirstUse?: boolean
+  /** A weakening, for development: `http:` on this machine (ATH-3.1). */
+  readonly allowPlaintextOnLoopback?: boolean
+  /** What m1 lists; everything that the profile knows without it. */
+  readonly capabilities?: readonly string[]
+  /** Out of what m2 allows; X25519 and AES-256-GCM without it. */
+  readonly keyExchange?: KeyExchangeAlgorithm
+  readonly cipherSuite?: CipherSuite
+  /** Seconds after which a session's keys are changed; 3600, at most 86 400 (ATH-7.9). */
+  readonly rotateEverySeconds?: number
+  /** Sealed requests of one session that wait for an answer at a time; 512, well within the window of 1024 (ATH-7.6). */
+  readonly concurrency?: number
+  /** Milliseconds within which each answer of the handshake is complete; 30 000. */
+  readonly answerWithin?: number
+  /** Milliseconds within which a sealed request gets the head of its answer; 300 000. */
+  readonly headWithin?: number
+  /** Unix seconds. */
+  readonly now?: () => number
+  readonly sleep?: Sleep
+}
+
+/** What the agent says while the user is being asked. */
+export interface Pending {
+  /** Unix seconds by the server's clock: the deadline to answer. */
+  readonly expiresAt: number
+  /** Two digits that the agent shows, and the person picks in their wallet (ATH-6.3.1). */
+  readonly bindingCode: string
+  readonly requestId: string
+}
+
+export interface ConnectOptions {
+  /** m0: the user's credential. */
+  readonly authorization: string | JsonObject
+  /** What to ask for, or what of that which the server offers; the latter costs a round trip. */
+  readonly scopes: readonly string[] | ((offered: ServiceMetadata) => readonly string[])
+  /** A grant that lacks one of these is given back, and refused as an error. */
+  readonly requiredScopes?: readonly string[]
+  /** How long the grant should last; as long as the service allows without it. */
+  readonly ttlSeconds?: number
+  /** Why, in words for the user. */
+  readonly context?: string
+  /** `vc+jwt` credentials about the agent (ATH-6.1.6). */
+  readonly credentials?: readonly string[]
+  /** The one DID that the server may have, whatever else would vouch for another. */
+  readonly serverDid?: string
+  readonly onPending?: (pending: Pending) => void
+  /** One event for each message sent, received and verified; credentials and tokens are left out of it. */
+  readonly onStep?: (event: AgentEvent) => void
+  /** Stops the handshake, at whatever it waits for. The session that comes of it has a life of its own. */
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,57 @@
+/**
+ * Waiting for the user (ATH-3.4): the agent shows the code, and asks the server until it knows.
+ */
+import { retryAfterOf } from '../client/index.ts'
+import type { JsonObject } from '../crypto/json.ts'
+import { AthError, refuse } from '../errors.ts'
+import { type AuthorizationPending, verifyAuthorizationPending } from '../messages/index.ts'
+import { fetchOutcome, type Line } from './flight.ts'
+
+/** ATH-6.3.3. */
+const LONGEST_QUESTION = 600
+/** Seconds that an answer may take to come about after the deadline. */
+const MARGIN = 30
+/** ATH-3.4: `wait` up to this is honoured. */
+const LONGEST_POLL = 60
+
+/**
+ * @returns the answers that were still due: m8, and m9b unless all was denied
+ * @throws HandshakeError `confirmation_timeout` when the deadline has passed, `malformed_message` for another question than before
+ */
+export async function awaitOutcome(
+  line: Line,
+  pending: AuthorizationPending,
+  now: () => number,
+): Promise<readonly JsonObject[]> {
+  // Measured from here by the server's own times: its clock may differ from ours.
+  const due = now() + Math.min(pending.expires_at - pending.timestamp, LONGEST_QUESTION) + MARGIN
+  for (;;) {
+    const left = due - now()
+    if (left <= 0) {
+      throw refuse('confirmation_timeout', 'the user was not heard of in time', { rule: 'ATH-6.3.3' })
+    }
+    const { status, headers, answers } = await fetchOutcome(line, Math.min(left, LONGEST_POLL))
+    if (status !== 202) return answers
+    checkSameQuestion(verifyAuthorizationPending(answers[0], now()), pending)
+    const pause = Math.max(1, Math.min(retryAfterOf(headers) ?? 1, LONGEST_POLL, due - now()))
+    await line.attempts.sleep(pause * 1000, line.attempts.signal)
+  }
+}
+
+/** @throws HandshakeError `malformed_message` */
+export function receivePending(message: JsonObject, now: number): AuthorizationPending {
+  const pending = verifyAuthorizationPending(message, now)
+  if (pending.expires_at - pending.timestamp > LONGEST_QUESTION) {
+    throw refuse('malformed_message', 'the question stays open for more than 600 s', { rule: 'ATH-6.3.3' })
+  }
+  return pending
+}
+
+function checkSameQuestion(now: AuthorizationPending, before: AuthorizationPending): void {
+  const same =
+    now.request_id === before.request_id && now.confirmation_request === before.confirmation_request
+  if (same && now.binding_code === before.binding_code) return
+  throw new AthError('peer_violation', 'the user is asked another question than was announced', {
+    rule: 'ATH-3.4',
+  })
+}

@@ -1,0 +1,79 @@
+/** `fetch`, sealed: the same shape, and the same answers, through the session. */
+import { randomId } from '../crypto/random.ts'
+import { AthError, HandshakeError } from '../errors.ts'
+import type { AgentContext } from './context.ts'
+import type { SealedAnswer } from './exchange.ts'
+import { streamOf } from './incoming.ts'
+import { IDEMPOTENCY_KEY, type InnerRequest, withIdempotencyKey } from './inner-request.ts'
+import type { LiveSession } from './live.ts'
+import { type Outgoing, readOutgoing, type SealedInit } from './outgoing.ts'
+import { perform } from './perform.ts'
+import { MOST_REDIRECTS, redirected } from './redirects.ts'
+
+export type SealedFetch = (input: string | URL | Request, init?: SealedInit) => Promise<Response>
+
+export function createSealedFetch(agent: AgentContext, session: LiveSession, origin: string): SealedFetch {
+  return async (input, init) => {
+    let outgoing = await readOutgoing(input, init, origin)
+    const { signal } = outgoing
+    signal?.throwIfAborted()
+    for (let hop = 0; ; hop++) {
+      const answer = await perform(agent, session, innerOf(outgoing, hop), signal)
+      let next: Outgoing | undefined
+      try {
+        next = redirected(outgoing, answer.head)
+      } catch (error) {
+        answer.cancel()
+        throw error
+      }
+      if (next === undefined) return responseOf(outgoing, answer, hop > 0)
+      answer.cancel()
+      if (hop >= MOST_REDIRECTS) throw new TypeError('the service redirects too often')
+      outgoing = next
+    }
+  }
+}
+
+function innerOf({ url, method, headers, body }: Outgoing, hop: number): InnerRequest {
+  // A key is bound to its path (ATH-7.7): on the way along redirects, each hop has its own.
+  const listed = [...headers].map(([name, value]): [string, string] => [
+    name,
+    name === IDEMPOTENCY_KEY && hop > 0 ? `${value}:${hop}` : value,
+  ])
+  return withIdempotencyKey({ method, path: url.pathname + url.search, headers: listed, body }, randomId)
+}
+
+/** Statuses that have no body (fetch, "null body status"). */
+const WITHOUT_BODY = new Set([204, 205, 304])
+
+function responseOf({ url, method }: Outgoing, answer: SealedAnswer, wasRedirected: boolean): Response {
+  const { status } = answer.head
+  const hasBody = method !== 'HEAD' && !WITHOUT_BODY.has(status)
+  if (!hasBody) drain(answer)
+  const body = hasBody ? streamOf(undefined, wholeOrFail(answer), answer.cancel) : null
+  const response = new Response(body, { status, headers: answer.head.headers as [string, string][] })
+  Object.defineProperties(response, {
+    url: { value: url.origin + url.pathname + url.search },
+    redirected: { value: wasRedirected },
+  })
+  return response
+}
+
+async function* wholeOrFail({ body }: SealedAnswer): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const chunk of body) if (chunk.length > 0) yield chunk
+  } catch (error) {
+    if (!(error instanceof HandshakeError)) throw error
+    throw new AthError('transport_failed', 'the answer was cut short, or altered on the way', {
+      rule: 'ATH-7.2',
+      cause: error,
+    })
+  }
+}
+
+/** Reads on to the end of what has nothing in it, so that the connection can be used again. */
+function drain({ body, cancel }: SealedAnswer): void {
+  body.next().then((step) => {
+    if (step.done !== true) cancel()
+  }, cancel)
+}

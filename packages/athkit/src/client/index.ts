@@ -1,0 +1,5 @@
+export * from './discover.ts'
+export * from './refusal.ts'
+export * from './retry.ts'
+export * from './time.ts'
+export * from './transport.ts'
