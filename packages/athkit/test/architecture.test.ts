@@ -35,6 +35,7 @@ const WITHOUT_NODE = [
   'handshake',
   'messages',
   'audit',
+  'client',
   'agent',
   'user',
 ]
