@@ -1,7 +1,8 @@
 import { AthError } from '../errors.ts'
-import { admit, type Window as Events } from './rate.ts'
-import type { Operation, Outcome, Row, Store } from './store.ts'
-import { emptyWindow, mark, type ReplayWindow } from './window.ts'
+import type { Events } from './rate.ts'
+import { type Cells, run } from './run.ts'
+import type { Operation, Row, Store } from './store.ts'
+import type { ReplayWindow } from './window.ts'
 
 interface Cell<Value> {
   readonly value: Value
@@ -11,10 +12,8 @@ interface Cell<Value> {
 interface Partition {
   readonly rows: Map<string, Cell<Row>>
   readonly windows: Map<string, Cell<ReplayWindow>>
-  readonly counters: Map<string, Events>
+  readonly counters: Map<string, Cell<Events>>
 }
-
-type Undo = () => void
 
 /**
  * The contract in the memory of one process: for tests, and for services that may forget everything when they stop. Each transaction
@@ -25,122 +24,32 @@ export function memory(): Store {
   let version = 0
   let closed = false
 
-  function run(
-    partition: Partition,
-    operation: Operation,
-    now: number,
-    undo: Undo[],
-  ): { refused: boolean; result: unknown } {
-    const live = (key: string): Row | undefined => {
-      const cell = partition.rows.get(key)
-      return cell === undefined || (cell.expiresAt !== undefined && cell.expiresAt <= now)
-        ? undefined
-        : cell.value
-    }
-    switch (operation.op) {
-      case 'get': {
-        const row = live(operation.key)
-        const wanted = operation.if
-        return {
-          refused: wanted !== undefined && (wanted === 'present') !== (row !== undefined),
-          result: row,
-        }
-      }
-      case 'list': {
-        const keys = [...partition.rows.keys()].filter(
-          (key) => key.startsWith(operation.prefix) && live(key) !== undefined,
-        )
-        const rows = keys
-          .sort(byBytes)
-          .slice(0, operation.limit)
-          .map((key) => ({ key, ...(live(key) as Row) }))
-        return { refused: false, result: rows }
-      }
-      case 'put': {
-        const row = live(operation.key)
-        const wanted = operation.if
-        if (wanted !== undefined && (wanted === 'absent' ? row !== undefined : row?.version !== wanted)) {
-          return { refused: true, result: { stored: false, row } }
-        }
-        const written = { value: operation.value, version: ++version }
-        set(partition.rows, operation.key, { value: written, expiresAt: operation.expiresAt }, undo)
-        return { refused: false, result: { stored: true, row: written } }
-      }
-      case 'delete': {
-        const row = live(operation.key)
-        if (operation.if !== undefined && row?.version !== operation.if)
-          return { refused: true, result: { deleted: false } }
-        remove(partition.rows, operation.key, undo)
-        return { refused: false, result: { deleted: row !== undefined } }
-      }
-      case 'take': {
-        const row = live(operation.key)
-        remove(partition.rows, operation.key, undo)
-        return { refused: row === undefined, result: row }
-      }
-      case 'mark': {
-        const cell = partition.windows.get(operation.key)
-        const before =
-          cell === undefined || (cell.expiresAt !== undefined && cell.expiresAt <= now)
-            ? emptyWindow
-            : cell.value
-        const marked = mark(before, operation.seq)
-        if (marked.fresh)
-          set(
-            partition.windows,
-            operation.key,
-            { value: marked.window, expiresAt: operation.expiresAt },
-            undo,
-          )
-        const { fresh, nextSeq } = marked
-        return { refused: !fresh, result: nextSeq === undefined ? { fresh } : { fresh, nextSeq } }
-      }
-      case 'count': {
-        const before = partition.counters.get(operation.key) ?? []
-        const { events, retryAfter } = admit(before, operation.limits, operation.nowMs)
-        if (events !== undefined) set(partition.counters, operation.key, events, undo)
-        return { refused: events === undefined, result: { admitted: events !== undefined, retryAfter } }
-      }
-    }
-  }
-
-  function transact(
-    name: string,
-    operations: readonly Operation[],
-    now: number,
-  ): Outcome<readonly unknown[]> {
+  function transact(name: string, operations: readonly Operation[], now: number) {
     if (closed) throw new AthError('store_unavailable', 'the store is closed')
     const partition = partitions.get(name) ?? { rows: new Map(), windows: new Map(), counters: new Map() }
-    partitions.set(name, partition)
-    const undo: Undo[] = []
-    const results: unknown[] = []
-    for (const [at, operation] of operations.entries()) {
-      const { refused, result } = run(partition, operation, now, undo)
-      results.push(result)
-      const onRefusal = ('onRefusal' in operation ? operation.onRefusal : undefined) ?? 'abort'
-      if (!refused || onRefusal === 'continue') continue
-      if (onRefusal === 'abort') for (const step of undo.reverse()) step()
-      return {
-        outcome: onRefusal === 'abort' ? 'aborted' : 'stopped',
-        at,
-        results: padded(results, operations.length),
-      }
-    }
-    return { outcome: 'done', results }
+    const undo: (() => void)[] = []
+    const outcome = run(
+      cellsOf(partition, now, undo, () => ++version),
+      operations,
+    )
+    if (outcome.outcome === 'aborted') for (const step of undo.reverse()) step()
+    if (isEmpty(partition)) partitions.delete(name)
+    else partitions.set(name, partition)
+    return outcome
   }
 
   return {
     transact: async (partition, operations, now) => transact(partition, operations, now) as never,
     async sweep(now, limit) {
       let swept = 0
-      for (const [name, { rows, windows, counters }] of partitions) {
-        for (const cells of [rows, windows]) {
-          for (const [key, { expiresAt }] of cells) {
+      for (const [name, partition] of partitions) {
+        for (const cells of Object.values(partition) as Map<string, Cell<unknown>>[]) {
+          for (const [key, cell] of cells) {
             if (swept >= limit) return swept
-            if (expiresAt !== undefined && expiresAt <= now && cells.delete(key)) swept++
+            if (!isLive(cell, now) && cells.delete(key)) swept++
           }
         }
-        if (rows.size + windows.size + counters.size === 0) partitions.delete(name)
+        if (isEmpty(partition)) partitions.delete(name)
       }
       return swept
     },
@@ -151,17 +60,45 @@ export function memory(): Store {
   }
 }
 
-function set<Value>(map: Map<string, Value>, key: string, value: Value, undo: Undo[]): void {
-  const before = map.get(key)
-  undo.push(() => (before === undefined ? map.delete(key) : map.set(key, before)))
-  map.set(key, value)
-}
+const isEmpty = ({ rows, windows, counters }: Partition) => rows.size + windows.size + counters.size === 0
 
-function remove<Value>(map: Map<string, Value>, key: string, undo: Undo[]): void {
-  const before = map.get(key)
-  if (before === undefined) return
-  undo.push(() => map.set(key, before))
-  map.delete(key)
+const isLive = ({ expiresAt }: Cell<unknown>, now: number) => expiresAt === undefined || expiresAt > now
+
+function cellsOf(partition: Partition, now: number, undo: (() => void)[], nextVersion: () => number): Cells {
+  const read = <Value>(cells: Map<string, Cell<Value>>, key: string): Value | undefined => {
+    const cell = cells.get(key)
+    return cell !== undefined && isLive(cell, now) ? cell.value : undefined
+  }
+  const write = <Value>(
+    cells: Map<string, Cell<Value>>,
+    key: string,
+    cell: Cell<Value> | undefined,
+  ): void => {
+    const before = cells.get(key)
+    undo.push(() => (before === undefined ? cells.delete(key) : cells.set(key, before)))
+    if (cell === undefined) cells.delete(key)
+    else cells.set(key, cell)
+  }
+  const { rows, windows, counters } = partition
+  return {
+    row: (key) => read(rows, key),
+    list: (prefix, limit) =>
+      [...rows.keys()]
+        .filter((key) => key.startsWith(prefix) && read(rows, key) !== undefined)
+        .sort(byBytes)
+        .slice(0, limit)
+        .map((key) => ({ key, ...(read(rows, key) as Row) })),
+    putRow(key, value, expiresAt) {
+      const row = { value, version: nextVersion() }
+      write(rows, key, { value: row, expiresAt })
+      return row
+    },
+    deleteRow: (key) => write(rows, key, undefined),
+    window: (key) => read(windows, key),
+    putWindow: (key, value, expiresAt) => write(windows, key, { value, expiresAt }),
+    events: (key) => read(counters, key),
+    putEvents: (key, value, expiresAt) => write(counters, key, { value, expiresAt }),
+  }
 }
 
 /** In the order of UTF-8 bytes, which is that of code points. */
@@ -173,8 +110,3 @@ function byBytes(a: string, b: string): number {
   }
   return left.length - right.length
 }
-
-const padded = (results: unknown[], length: number): unknown[] => [
-  ...results,
-  ...new Array(length - results.length).fill(undefined),
-]

@@ -1,7 +1,7 @@
 import type { RateLimit } from './store.ts'
 
 /** The times of events that were admitted, Unix milliseconds in bucket starts, oldest first. */
-export type Window = readonly (readonly [bucketEndMs: number, count: number])[]
+export type Events = readonly (readonly [bucketEndMs: number, count: number])[]
 
 /** Buckets in a window: an event counts until the end of its bucket has left the window, so never fewer than an exact window has. */
 const BUCKETS = 60
@@ -11,10 +11,10 @@ const BUCKETS = 60
  * admit, by a sixtieth of the window at most, and never the other way.
  */
 export function admit(
-  before: Window,
+  before: Events,
   limits: readonly RateLimit[],
   nowMs: number,
-): { readonly events: Window | undefined; readonly retryAfter: number } {
+): { readonly events: Events | undefined; readonly retryAfter: number } {
   const longest = Math.max(0, ...limits.map(({ windowSeconds }) => windowSeconds * 1000))
   const shortest = Math.min(...limits.map(({ windowSeconds }) => windowSeconds * 1000))
   // A clock that steps back must not make room.
@@ -34,7 +34,7 @@ export function admit(
   const width = Math.max(1, Math.floor(shortest / BUCKETS))
   const end = (Math.floor(now / width) + 1) * width
   const last = kept.at(-1)
-  const events: Window =
+  const events: Events =
     last !== undefined && last[0] >= end
       ? [...kept.slice(0, -1), [last[0], last[1] + 1]]
       : [...kept, [end, 1]]

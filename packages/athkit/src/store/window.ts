@@ -31,3 +31,11 @@ function answer(fresh: boolean, window: ReplayWindow) {
     ? { fresh, window }
     : { fresh, window, nextSeq: window.top + 1 }
 }
+
+/** As text, for stores that keep text. */
+export const encodeWindow = ({ top, bits }: ReplayWindow): string => `${top}:${bits.toString(16)}`
+
+export function decodeWindow(text: string): ReplayWindow {
+  const [top = '', bits = ''] = text.split(':')
+  return { top: Number(top), bits: BigInt(`0x${bits}`) }
+}

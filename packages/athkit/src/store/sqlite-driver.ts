@@ -1,0 +1,26 @@
+/** What is needed of a SQLite: `node:sqlite` and `libsql` both have it. */
+export interface Database {
+  exec(sql: string): unknown
+  prepare(sql: string): Statement
+  close(): void
+}
+
+export interface Statement {
+  get(...values: readonly unknown[]): unknown
+  all(...values: readonly unknown[]): unknown
+  run(...values: readonly unknown[]): { readonly changes: number }
+}
+
+/** The runtime's own where it has one, else the optional peer `libsql`, which comes without a compiler. */
+export async function openDatabase(file: string): Promise<Database> {
+  const builtIn = process.getBuiltinModule?.('node:sqlite') as
+    | { DatabaseSync: new (file: string) => Database }
+    | undefined
+  if (builtIn !== undefined) return new builtIn.DatabaseSync(file)
+  // A name in a variable keeps bundlers and the type checker from asking for what is optional.
+  const peer = 'libsql'
+  const { default: Libsql } = (await import(peer).catch((cause: unknown) => {
+    throw new Error('no SQLite here: use Node 22.13 or newer, or install the package libsql', { cause })
+  })) as { default: new (file: string) => Database }
+  return new Libsql(file)
+}

@@ -1,0 +1,181 @@
+import { closeSync, openSync } from 'node:fs'
+import { AthError } from '../errors.ts'
+import { type Cells, run } from './run.ts'
+import { type Database, openDatabase } from './sqlite-driver.ts'
+import type { Operation, Outcome, Store } from './store.ts'
+import { decodeWindow, encodeWindow } from './window.ts'
+
+/**
+ * The contract in one SQLite file: the embedded default. What is asked for in the same turn of the event loop commits together, so a
+ * busy service pays for one write to the disk and not for each; every answer waits for that commit (WAL, `synchronous=FULL`).
+ * Several processes may share the file.
+ *
+ * @param file a path, or `:memory:`
+ * @throws Error when the file cannot be opened, or there is no SQLite: Node ≥ 22.13 has one, else install the peer `libsql`
+ */
+export async function sqlite(file: string): Promise<Store> {
+  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
+  const database = await openDatabase(file)
+  database.exec(SCHEMA)
+  return storeOf(database)
+}
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA busy_timeout = 5000;
+  CREATE TABLE IF NOT EXISTS cells (
+    partition TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+    value TEXT NOT NULL, version INTEGER NOT NULL, expires_at INTEGER,
+    PRIMARY KEY (partition, kind, key)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS cells_expiry ON cells (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS versions (last INTEGER NOT NULL);
+  INSERT INTO versions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM versions);
+`
+
+interface Job {
+  readonly partition: string
+  readonly operations: readonly Operation[]
+  readonly now: number
+  readonly resolve: (outcome: Outcome<readonly unknown[]>) => void
+  readonly reject: (error: AthError) => void
+}
+
+function storeOf(database: Database): Store {
+  const statements = prepare(database)
+  let waiting: Job[] = []
+  let closed = false
+
+  function commitWaiting(): void {
+    const jobs = waiting
+    waiting = []
+    if (jobs.length === 0) return
+    try {
+      const outcomes = commit(database, statements, jobs)
+      jobs.forEach((job, index) => {
+        job.resolve(outcomes[index] as Outcome<readonly unknown[]>)
+      })
+    } catch (cause) {
+      for (const job of jobs) job.reject(unavailable(cause))
+    }
+  }
+
+  return {
+    transact: (partition, operations, now) =>
+      new Promise((resolve, reject) => {
+        if (closed) return reject(unavailable('closed'))
+        if (waiting.push({ partition, operations, now, resolve: resolve as Job['resolve'], reject }) === 1) {
+          setImmediate(commitWaiting)
+        }
+      }),
+    async sweep(now, limit) {
+      if (closed) throw unavailable('closed')
+      return guarded(() => statements.sweep.run(now, limit).changes)
+    },
+    async close() {
+      if (closed) return
+      commitWaiting()
+      closed = true
+      database.close()
+    },
+  }
+}
+
+const unavailable = (cause: unknown) => new AthError('store_unavailable', 'SQLite did not commit', { cause })
+
+function guarded<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    throw unavailable(cause)
+  }
+}
+
+/** One transaction of SQLite around all of them; what one of them aborts is its own savepoint. */
+function commit(
+  database: Database,
+  statements: Statements,
+  jobs: readonly Job[],
+): Outcome<readonly unknown[]>[] {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const outcomes = jobs.map(({ partition, operations, now }) => {
+      database.exec('SAVEPOINT one')
+      const outcome = run(cellsOf(statements, partition, now), operations)
+      if (outcome.outcome === 'aborted') database.exec('ROLLBACK TO one')
+      database.exec('RELEASE one')
+      return outcome
+    })
+    database.exec('COMMIT')
+    return outcomes
+  } catch (error) {
+    try {
+      database.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself: the first error is the one to tell.
+    }
+    throw error
+  }
+}
+
+type Statements = ReturnType<typeof prepare>
+
+function prepare(database: Database) {
+  const live = '(expires_at IS NULL OR expires_at > ?)'
+  return {
+    get: database.prepare(
+      `SELECT value, version FROM cells WHERE partition = ? AND kind = ? AND key = ? AND ${live}`,
+    ),
+    list: database.prepare(
+      `SELECT key, value, version FROM cells WHERE partition = ? AND kind = 'row' AND substr(key, 1, length(?)) = ? AND ${live}
+         ORDER BY key LIMIT ?`,
+    ),
+    put: database.prepare(
+      'INSERT OR REPLACE INTO cells (partition, kind, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    delete: database.prepare("DELETE FROM cells WHERE partition = ? AND kind = 'row' AND key = ?"),
+    bump: database.prepare('UPDATE versions SET last = last + 1 RETURNING last'),
+    sweep: database.prepare(
+      'DELETE FROM cells WHERE (partition, kind, key) IN (SELECT partition, kind, key FROM cells WHERE expires_at <= ? LIMIT ?)',
+    ),
+  }
+}
+
+interface Stored {
+  readonly key: string
+  readonly value: string
+  readonly version: number
+}
+
+function cellsOf(statements: Statements, partition: string, now: number): Cells {
+  const read = (kind: string, key: string) =>
+    statements.get.get(partition, kind, key, now) as Stored | undefined
+  const write = (kind: string, key: string, value: string, expiresAt: number | undefined): number => {
+    const { last } = statements.bump.get() as { last: number }
+    statements.put.run(partition, kind, key, value, last, expiresAt ?? null)
+    return last
+  }
+  return {
+    row(key) {
+      const found = read('row', key)
+      return found === undefined ? undefined : { value: found.value, version: found.version }
+    },
+    list: (prefix, limit) =>
+      (statements.list.all(partition, prefix, prefix, now, limit) as Stored[]).map(
+        ({ key, value, version }) => ({ key, value, version }),
+      ),
+    putRow: (key, value, expiresAt) => ({ value, version: write('row', key, value, expiresAt) }),
+    deleteRow: (key) => void statements.delete.run(partition, key),
+    window(key) {
+      const found = read('window', key)
+      return found === undefined ? undefined : decodeWindow(found.value)
+    },
+    putWindow: (key, window, expiresAt) => void write('window', key, encodeWindow(window), expiresAt),
+    events(key) {
+      const found = read('events', key)
+      return found === undefined ? undefined : JSON.parse(found.value)
+    },
+    putEvents: (key, events, expiresAt) => void write('events', key, JSON.stringify(events), expiresAt),
+  }
+}
