@@ -63,7 +63,7 @@ export interface User {
   /** Proves to a service, inside the account's own page, that this DID is the account holder's (ATH-4.7). */
   enrol(options: { readonly audience: string; readonly challenge: string }): Promise<Enrolment>
   /** The wallet's line to one service. */
-  linkTo(options: Omit<WalletLinkOptions, 'user' | 'now'>): WalletLink
+  linkTo(options: Omit<WalletLinkOptions, 'user' | 'identity' | 'now'>): WalletLink
 }
 
 export function createUser(options: UserOptions): User {
