@@ -1,0 +1,58 @@
+/** The shopping assistant: obtains the user's authorization, shakes hands with the shop, buys within its limits. */
+import { parseArgs } from 'node:util'
+import { createAgent, ScopesDenied } from 'athkit/agent'
+import { PermissionError } from 'athkit/errors'
+import { assistantStory } from './assistant-story.ts'
+import { identityIn } from './identity.ts'
+import { narrator, report } from './narrator.ts'
+
+const text = { type: 'string' } as const
+const { values } = parseArgs({ options: { origin: text, server: text, authorize: text } })
+const { origin = '', server = '', authorize = '' } = values
+const say = narrator('agent')
+const identity = await identityIn()
+const scopes = ['goods:read', 'order:create']
+
+const asked = { client_did: identity.did, scopes, audience: [server, origin] }
+const answer = await fetch(authorize, { method: 'POST', body: JSON.stringify(asked) })
+const { credential: authorization } = (await answer.json()) as { credential: string }
+
+try {
+  // #region connect
+  const agent = createAgent({ identity })
+  const session = await agent.connect(origin, {
+    authorization,
+    scopes,
+    ttlSeconds: 7200,
+    context: 'Find a phone and order it',
+    onStep: assistantStory(say),
+  })
+  // #endregion connect
+  const { goods } = (await (await session.fetch('/api/goods?keyword=phone')).json()) as {
+    goods: { name: string; price: number }[]
+  }
+  say(
+    `finds, sealed under the session's keys: ${goods.map(({ name, price }) => `${name} (${price})`).join(', ')}`,
+  )
+  const placed = await order(1)
+  const beyond = await order(2)
+  await session.close()
+  say('closes the session on both sides')
+  report({ outcome: { granted: session.grant.scopes, found: goods.length, placed, beyond } })
+  async function order(quantity: number): Promise<string> {
+    try {
+      const response = await session.request('POST /api/order', { json: { goods_id: '123', quantity } })
+      const { amount } = (await response.json()) as { amount: number }
+      say(`orders ${quantity} × Phone Mini: ${response.status}, for ${amount}`)
+      return String(response.status)
+    } catch (error) {
+      if (!(error instanceof PermissionError)) throw error
+      say(`orders ${quantity} × Phone Mini: refused by the shop, ${error.error}`)
+      return error.error
+    }
+  }
+} catch (error) {
+  if (!(error instanceof ScopesDenied)) throw error
+  say(`was granted nothing: ${error.denied.map(({ scope, code }) => `${scope} (${code})`).join(', ')}`)
+  report({ outcome: { granted: [] } })
+}

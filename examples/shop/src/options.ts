@@ -1,0 +1,90 @@
+import { parseArgs } from 'node:util'
+
+/** Seconds, each a waiting time of the profile that whoever tests from outside may shorten. */
+const TIMEOUTS = [
+  'confirm-timeout',
+  'handshake-timeout',
+  'provisional',
+  'rotation-overlap',
+  'rotation-supersede',
+  'token-ttl',
+  'denial-backoff',
+] as const
+export type TimeoutName = (typeof TIMEOUTS)[number]
+
+export interface ShopOptions {
+  readonly port: number
+  readonly caFile: string | undefined
+  /** Certificates somebody else made: PEM files of the certificate and its key. */
+  readonly certFile: string | undefined
+  readonly keyFile: string | undefined
+  readonly enrol: readonly string[]
+  readonly ask: 'always' | 'never'
+  /** undefined: no limit. */
+  readonly rateLimit: string | undefined
+  readonly db: string
+  readonly timeouts: ReadonlyMap<TimeoutName, number>
+  /** Tell the story of every step on standard output. */
+  readonly narrate: boolean
+}
+
+export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol DID [--enrol DID …]
+
+  --port N              port on the loopback addresses; 0 picks a free one (default 0)
+  --ca-file F           where to write the certificate of the authority to trust
+  --enrol DID           link this user to an account of the shop; repeatable
+  --ask always|never    whether the user is asked to confirm (default always)
+  --rate-limit V|none   such as 100/minute, the default
+  --db FILE             the SQLite file (default: in memory)
+  --confirm-timeout S   --handshake-timeout S   --provisional S   --rotation-overlap S
+  --rotation-supersede S   --token-ttl S   --denial-backoff S
+                        shorten the profile's waiting times, in seconds`
+
+/** @throws Error with a sentence for the person at the terminal */
+export function parseShopOptions(args: readonly string[]): ShopOptions {
+  const text = { type: 'string' } as const
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    allowPositionals: false,
+    options: {
+      port: { type: 'string', default: '0' },
+      'ca-file': text,
+      cert: text,
+      key: text,
+      enrol: { type: 'string', multiple: true, default: [] },
+      ask: { type: 'string', default: 'always' },
+      'rate-limit': { type: 'string', default: '100/minute' },
+      db: { type: 'string', default: ':memory:' },
+      narrate: { type: 'boolean', default: false },
+      ...Object.fromEntries(TIMEOUTS.map((name) => [name, text])),
+    },
+  })
+  const given = values as unknown as Record<string, string | undefined>
+  if (values.ask !== 'always' && values.ask !== 'never') throw new Error('--ask is always or never')
+  const timeouts = TIMEOUTS.flatMap((name) => {
+    const value = given[name]
+    return value === undefined ? [] : [[name, seconds(name, value)] as const]
+  })
+  return {
+    port: wholeNumber('port', values.port, 65_535),
+    caFile: values['ca-file'],
+    certFile: values.cert,
+    keyFile: values.key,
+    enrol: values.enrol,
+    ask: values.ask,
+    rateLimit: values['rate-limit'] === 'none' ? undefined : values['rate-limit'],
+    db: values.db,
+    narrate: values.narrate,
+    timeouts: new Map(timeouts),
+  }
+}
+
+const seconds = (name: string, value: string): number => wholeNumber(name, value, 86_400)
+
+function wholeNumber(name: string, value: string, most: number): number {
+  const number = Number(value)
+  if (!/^[0-9]+$/.test(value) || number > most)
+    throw new Error(`--${name} is a whole number from 0 to ${most}`)
+  return number
+}

@@ -1,0 +1,114 @@
+/** `npm start`: the shopping scenario of the source documents as three processes over TLS 1.3. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { makeLocalCertificates } from './certificates.ts'
+import { identityIn } from './identity.ts'
+import { type Line, printer } from './narrator.ts'
+
+const flag = { type: 'boolean', default: false } as const
+const { values } = parseArgs({ options: { yes: flag, deny: flag, only: { type: 'string' } } })
+const hasPerson = process.stdin.isTTY === true && !values.yes && !values.deny && values.only === undefined
+
+const folder = mkdtempSync(join(tmpdir(), 'athkit-shop-'))
+const path = (name: string) => join(folder, name)
+const children: ChildProcess[] = []
+const out = printer(({ role, step, text }: Line) => {
+  console.log(`${step ? `${step.padStart(2)} ` : '   '} ${role.padEnd(6)} ${text}`)
+})
+
+type Report = Record<string, unknown>
+
+/** Starts one of the three; resolves with the first thing it reports. What it is told, it is told on its command line. */
+function start(
+  name: string,
+  args: readonly string[],
+  input: 'inherit' | 'ignore' = 'ignore',
+): Promise<Report> {
+  const script = new URL(`./${name}.js`, import.meta.url).pathname
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: path('ca.pem'), NODE_NO_WARNINGS: '1' }
+  const child = spawn(process.execPath, ['--tls-min-v1.3', script, ...args], {
+    env,
+    stdio: [input, 'pipe', 'inherit'],
+  })
+  children.push(child)
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout as NonNullable<ChildProcess['stdout']> }).on('line', (line) => {
+      const message = JSON.parse(line) as Report & { say?: Line }
+      if (message.say === undefined) resolve(message)
+      else out.add(message.say)
+    })
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
+  })
+}
+
+async function scenario(): Promise<Report> {
+  const { ca, cert, key } = await makeLocalCertificates()
+  for (const [name, pem] of [
+    ['ca.pem', ca],
+    ['cert.pem', cert],
+    ['key.pem', key],
+  ] as const) {
+    writeFileSync(path(name), pem, { mode: 0o600 })
+  }
+  const tls = ['--cert', path('cert.pem'), '--key', path('key.pem')]
+  const { did } = await identityIn(path('user.pem'))
+  const shop = await start('shop', ['--narrate', '--db', path('shop.db'), '--enrol', did, ...tls])
+  const at = ['--origin', String(shop.origin), '--server', String(shop.server_did)]
+  console.log(`   shop at ${shop.origin} (TLS 1.3), ${shop.server_did}\n   user ${did}\n`)
+  const answers = [
+    ...(values.deny ? ['--deny'] : []),
+    ...(values.only === undefined ? [] : ['--only', values.only]),
+    ...(hasPerson ? ['--person'] : []),
+  ]
+  const user = await start(
+    'user',
+    ['--identity', path('user.pem'), ...at, ...tls, ...answers],
+    hasPerson ? 'inherit' : 'ignore',
+  )
+  const { outcome } = await start('assistant', [...at, '--authorize', String(user.authorize)])
+  return outcome as Report
+}
+
+/** What has to come of it. With a person at the terminal, whatever they decided. */
+function deviation({ granted, placed, beyond, found }: Report): string | undefined {
+  const scopes = Array.isArray(granted) ? granted : []
+  const expected = values.deny
+    ? []
+    : values.only === undefined
+      ? ['goods:read', 'order:create']
+      : values.only.split(',')
+  if (!hasPerson && scopes.join() !== expected.join())
+    return `granted ${scopes.join()} instead of ${expected.join()}`
+  if (scopes.length === 0) return undefined
+  const mayOrder = scopes.includes('order:create')
+  if (scopes.includes('goods:read') && found !== 3) return `found ${found} goods instead of 3`
+  if (placed !== (mayOrder ? '201' : 'scope_denied')) return `the order within the limit came to ${placed}`
+  return beyond === (mayOrder ? 'restriction_violated' : 'scope_denied')
+    ? undefined
+    : `the order beyond the limit came to ${beyond}`
+}
+
+let code = 1
+try {
+  const outcome = await scenario()
+  out.flush()
+  const wrong = deviation(outcome)
+  if (wrong === undefined) {
+    const granted = (outcome.granted as string[]).join(', ') || 'nothing'
+    console.log(
+      `\nDone. Granted: ${granted}.${outcome.placed === undefined ? '' : ` Order of 2999: ${outcome.placed}. Order of 5998, beyond 5000: ${outcome.beyond}.`}`,
+    )
+    code = 0
+  } else console.error(`\nNot as it should be: ${wrong}`)
+} catch (error) {
+  out.flush()
+  console.error(error instanceof Error ? error.message : error)
+} finally {
+  for (const child of children) child.removeAllListeners('exit').kill('SIGTERM')
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exit(code)

@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+const run = (...args: string[]) =>
+  new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
+    const script = new URL('../dist/start.js', import.meta.url).pathname
+    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (data) => {
+      out += data
+    })
+    child.stderr.on('data', (data) => {
+      err += data
+    })
+    child.on('exit', (code) => resolve({ code, out, err }))
+  })
+
+test('the user approves: nine steps, an order within the limit, one beyond it refused', async () => {
+  const { code, out, err } = await run('--yes')
+  expect([code, err]).toEqual([0, ''])
+  for (const step of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+    expect(out).toMatch(new RegExp(`^ ${step} `, 'm'))
+  expect(out).toContain('automatically: nobody is at the terminal')
+  expect(out).toContain('Order of 2999: 201. Order of 5998, beyond 5000: restriction_violated.')
+}, 30_000)
+
+test('the user denies', async () => {
+  const { code, out } = await run('--deny')
+  expect(code).toBe(0)
+  expect(out).toContain('Granted: nothing.')
+}, 30_000)
+
+test('the user narrows', async () => {
+  const { code, out } = await run('--only', 'goods:read')
+  expect(code).toBe(0)
+  expect(out).toContain('Order of 2999: scope_denied.')
+}, 30_000)
+
+test('what deviates ends with another status', async () => {
+  const { code, err } = await run('--only', 'user:profile')
+  expect(code).toBe(1)
+  expect(err).toContain('Not as it should be')
+}, 30_000)
+
+test('the snippets of README.md stand in files that run', () => {
+  const root = new URL('../../../', import.meta.url)
+  const readme = readFileSync(new URL('README.md', root), 'utf8')
+  const snippets = [...readme.matchAll(/<!-- from (\S+) -->\n```ts\n([\s\S]*?)```/g)]
+  expect(snippets.length).toBeGreaterThanOrEqual(2)
+  const flat = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
+  for (const [, file, snippet] of snippets) {
+    expect(flat(readFileSync(new URL(file as string, root), 'utf8'))).toContain(flat(snippet as string))
+  }
+})
