@@ -13,7 +13,7 @@ export interface EphemeralShare {
   /**
    * The shared secret: the x-coordinate or the X25519 output, 32 bytes. The caller zeroes it.
    *
-   * @throws HandshakeError `malformed_message` when the peer's share is no valid share, or the result is all zeros
+   * @throws HandshakeError `malformed_message` when the peer's share is no valid share, or that of X25519 is all zeros
    */
   agree(peerParams: unknown): Promise<Uint8Array>
 }
@@ -40,7 +40,8 @@ function ephemeral(alg: KeyExchangeAlgorithm, privateKey: KeyHandle, share: Uint
       const peer = fromBase64url(peerParams, EXCHANGES[alg].shareBytes)
       if (alg === 'ECDH-P256' && peer[0] !== 4) throw invalidShare('not uncompressed')
       const secret = await agreeOrRefuse(alg, privateKey, peer)
-      if (secret.every((byte) => byte === 0)) throw invalidShare('all-zero result')
+      // Of P-256, 0 is the x-coordinate of two points like any other.
+      if (alg === 'ECDH-X25519' && secret.every((byte) => byte === 0)) throw invalidShare('all-zero result')
       return secret
     },
   }

@@ -31,25 +31,54 @@ const part = (object: JsonObject): string => toBase64url(utf8(canonicalize(objec
 /** ATH-2.3. */
 const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c']
 
+/** The parts of any JWS, the payload as bytes. */
+export interface DecodedJws {
+  readonly header: JsonObject
+  readonly payload: Uint8Array
+  readonly signingInput: string
+  readonly signature: Uint8Array
+}
+
+/**
+ * The parts of a JWS in compact form, unverified, with no header that ATH-2.3 refuses.
+ *
+ * @throws HandshakeError `malformed_message`
+ */
+export function decodeJws(token: unknown): DecodedJws {
+  const [head, body, tail, ...more] = typeof token === 'string' ? token.split('.') : []
+  if (head === undefined || body === undefined || tail === undefined || more.length > 0) {
+    throw malformed('not three parts')
+  }
+  const [headBytes, payload, signature] = [head, body, tail].map(decodeBase64url)
+  if (headBytes === undefined || payload === undefined || signature === undefined) {
+    throw malformed('a part is not base64url')
+  }
+  const header = parseMessage(headBytes)
+  for (const name of REFUSED_HEADERS) if (Object.hasOwn(header, name)) throw malformed(`header ${name}`)
+  return { header, payload, signingInput: `${head}.${body}`, signature }
+}
+
 /**
  * The parts of a JWT, unverified.
  *
  * @throws HandshakeError `malformed_message`
  */
 export function decodeJwt(token: unknown): DecodedJwt {
-  const [head, payload, tail, ...more] = typeof token === 'string' ? token.split('.') : []
-  if (head === undefined || payload === undefined || tail === undefined || more.length > 0) {
-    throw malformed('not three parts')
-  }
-  const signature = decodeBase64url(tail)
-  if (signature === undefined) throw malformed('signature is not base64url')
-  return { header: objectOf(head), claims: objectOf(payload), signingInput: `${head}.${payload}`, signature }
+  const { header, payload, signingInput, signature } = decodeJws(token)
+  return { header, claims: parseMessage(payload), signingInput, signature }
 }
 
-function objectOf(part: string): JsonObject {
-  const bytes = decodeBase64url(part)
-  if (bytes === undefined) throw malformed('a part is not base64url')
-  return parseMessage(bytes)
+/** Which of the keys signed it: the algorithm is the key's, and a `kid`, where there is one, its thumbprint (ATH-5.3). */
+export async function signerOfJws(
+  { header, signingInput, signature }: Omit<DecodedJws, 'payload'>,
+  keys: readonly PublicKey[],
+): Promise<PublicKey | undefined> {
+  const kid = header.kid ?? undefined
+  for (const key of keys) {
+    if (header.alg !== key.alg || (kid !== undefined && kid !== key.thumbprint)) continue
+    if (await verifyBytes(key, utf8(signingInput), signature)) return key
+  }
+  return undefined
 }
 
 export interface JwtExpectation {
@@ -81,11 +110,11 @@ const IAT_AHEAD_SECONDS = 300
 export async function verifyJwt(token: unknown, expected: JwtExpectation): Promise<VerifiedJwt> {
   const { typ, now, refuseAs, expiredAs = refuseAs } = expected
   const refused = (reason: string, name = refuseAs) => refuse(name, `JWT: ${reason}`, { rule: 'ATH-5.3' })
-  const { header, claims, signingInput, signature } = decodeOr(token, refused)
+  const decoded = decodeOr(token, refused)
+  const { header, claims } = decoded
 
   if (header.typ !== typ) throw refused('of another type')
-  for (const name of REFUSED_HEADERS) if (Object.hasOwn(header, name)) throw refused(`header ${name}`)
-  const key = await signedBy(header, signingInput, signature, expected.keys)
+  const key = await signerOfJws(decoded, expected.keys)
   if (key === undefined) throw refused('no expected key signed it')
 
   const { iat, exp } = claims
@@ -98,20 +127,6 @@ export async function verifyJwt(token: unknown, expected: JwtExpectation): Promi
     if (exp <= now) throw refused('expired', expiredAs)
   }
   return { header, claims, key }
-}
-
-async function signedBy(
-  header: JsonObject,
-  input: string,
-  signature: Uint8Array,
-  keys: readonly PublicKey[],
-): Promise<PublicKey | undefined> {
-  const kid = header.kid ?? undefined
-  for (const key of keys) {
-    if (header.alg !== key.alg || (kid !== undefined && kid !== key.thumbprint)) continue
-    if (await verifyBytes(key, utf8(input), signature)) return key
-  }
-  return undefined
 }
 
 function decodeOr(token: unknown, refused: (reason: string) => HandshakeError): DecodedJwt {

@@ -78,7 +78,14 @@ async function signerOf(
  * @throws HandshakeError `malformed_message` for anything but a P-256 key on its curve or an Ed25519 key that is not of small order
  */
 export async function publicKeyFromJwk(jwk: unknown): Promise<PublicKey> {
-  const { kty, crv, x, y } = (jwk ?? {}) as Record<string, unknown>
+  const { kty, crv, x, y, use = 'sig', key_ops: operations } = (jwk ?? {}) as Record<string, unknown>
+  if (use !== 'sig') throw malformed('not for signatures')
+  if (
+    operations !== undefined &&
+    !(Array.isArray(operations) && operations.some((one) => one === 'verify' || one === 'sign'))
+  ) {
+    throw malformed('not for signatures')
+  }
   const xBytes = typeof x === 'string' ? decodeBase64url(x) : undefined
   if (xBytes?.length !== 32) throw malformed('not a key of 256 bits')
   if (kty === 'OKP' && crv === 'Ed25519') return publicKeyFromBytes('EdDSA', xBytes)
