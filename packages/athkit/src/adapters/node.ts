@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 
 /** A fetch handler: Hono's `app.fetch`, or one that puts `createHandler` in front of something else. */
 export type FetchHandler = (
@@ -66,12 +65,37 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const cookies = response.headers.getSetCookie()
   if (cookies.length > 0) headers.set('set-cookie', cookies)
   outgoing.writeHead(response.status, Object.fromEntries(headers))
-  if (response.body === null) {
+  if (response.body === null) outgoing.end()
+  else await sendBody(response.body.getReader(), outgoing)
+}
+
+/** Chunk by chunk, as fast as the client takes them; a body that breaks off breaks the connection off, so that it never looks whole. */
+async function sendBody(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+): Promise<void> {
+  const cancel = () => void reader.cancel().catch(() => undefined)
+  if (outgoing.destroyed) return cancel()
+  outgoing.once('close', cancel)
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done || outgoing.destroyed) break
+      if (!outgoing.write(value)) await drained(outgoing)
+    }
+    outgoing.off('close', cancel)
     outgoing.end()
-    return
+  } catch {
+    outgoing.destroy()
   }
-  // A client that went away in the middle is nobody's error.
-  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), outgoing).catch(
-    () => undefined,
-  )
+}
+
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      outgoing.off('drain', go).off('close', go)
+      resolve()
+    }
+    outgoing.once('drain', go).once('close', go)
+  })
 }
