@@ -26,7 +26,7 @@ export async function verifyDpop(request: Request, url: string): Promise<boolean
   })
   const { jti, htm, htu } = proof.payload
   const bound = (payload.cnf as { jkt?: string } | undefined)?.jkt
-  if (jti === undefined || seen.has(jti) || htm !== 'POST' || htu !== url) return false
+  if (jti === undefined || seen.has(jti) || htm !== 'PUT' || htu !== url) return false
   seen.add(jti)
   return bound === (await calculateJwkThumbprint(proof.protectedHeader.jwk as JWK))
 }
@@ -51,7 +51,7 @@ export async function dpopHeaders(url: string, count: number): Promise<Record<st
     .sign(issuerKeys.privateKey)
   const issuerJwk = JSON.stringify(await exportJWK(issuerKeys.publicKey))
   const proof = (n: number) =>
-    new SignJWT({ jti: `${crypto.randomUUID()}-${n}`, htm: 'POST', htu: url })
+    new SignJWT({ jti: `${crypto.randomUUID()}-${n}`, htm: 'PUT', htu: url })
       .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
       .setIssuedAt()
       .sign(client.privateKey)

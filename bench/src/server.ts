@@ -5,6 +5,7 @@ import { athHono, requireScope } from 'athkit/adapters/hono'
 import { toNodeListener } from 'athkit/adapters/node'
 import { generateSigner } from 'athkit/crypto'
 import { didFromKey } from 'athkit/did'
+import { createHandler } from 'athkit/http'
 import { createService } from 'athkit/service'
 import { memory } from 'athkit/store/memory'
 import { sqlite } from 'athkit/store/sqlite'
@@ -21,6 +22,28 @@ const answerTo = async (request: Request) => {
 }
 
 const server = createServer()
+
+/** The service without HTTP around it: requests and answers come and go as text, so that its CPU time is not a web server's. */
+let handler: ReturnType<typeof createHandler> | undefined
+
+interface Bare {
+  readonly id: number
+  readonly url: string
+  readonly method: string
+  readonly body?: string
+}
+
+async function answerBare({ id, url, method, body }: Bare): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const request = new Request(url, body === undefined ? { method } : { method, headers, body })
+  const response = await handler?.(request, { address: '127.0.0.1' })
+  process.send?.({
+    id,
+    status: response?.status,
+    headers: [...(response?.headers ?? [])],
+    body: await response?.text(),
+  })
+}
 server.listen(0, '127.0.0.1', async () => {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const signer = await generateSigner()
@@ -34,13 +57,14 @@ server.listen(0, '127.0.0.1', async () => {
     store: file === '' ? memory() : await sqlite(file),
     limits: { exempt: () => true },
   })
+  handler = createHandler(service)
   const app = new Hono()
   app.use(athHono(service, app))
-  app.post('/plain', (c) => answerTo(c.req.raw))
-  app.post('/dpop', async (c) =>
+  app.put('/plain', (c) => answerTo(c.req.raw))
+  app.put('/dpop', async (c) =>
     (await verifyDpop(c.req.raw, `${origin}/dpop`)) ? answer() : new Response(null, { status: 401 }),
   )
-  app.post('/sealed', requireScope('goods:read'), (c) => answerTo(c.req.raw))
+  app.on(['PUT', 'POST'], '/sealed', requireScope('goods:read'), (c) => answerTo(c.req.raw))
   server.on(
     'request',
     toNodeListener((request, { address }) => app.fetch(request, { address })),
@@ -48,7 +72,8 @@ server.listen(0, '127.0.0.1', async () => {
   process.send?.({ origin, serverDid: didFromKey(signer.publicKey) })
 })
 
-process.on('message', async (question) => {
+process.on('message', async (question: string | Bare) => {
+  if (typeof question === 'object') await answerBare(question)
   if (question === 'cpu') process.send?.(process.cpuUsage())
   if (question === 'primitives') process.send?.(await primitives())
 })
