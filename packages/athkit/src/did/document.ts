@@ -10,18 +10,31 @@ export interface DidDocument extends JsonObject {
 /** What a key may be used for (ATH-4.3, ATH-4.6, ATH-4.7). */
 export type Relationship = 'authentication' | 'assertionMethod' | 'capabilityInvocation'
 
+export const RELATIONSHIPS: readonly Relationship[] = [
+  'authentication',
+  'assertionMethod',
+  'capabilityInvocation',
+]
+
 /** The document of a DID that is its own key: the one key in every relationship. */
 export function documentOfKey(did: string, key: PublicKey): DidDocument {
-  const multikey = toMultikey(key)
-  const id = `${did}#${multikey}`
+  const method = methodOfKey(did, key)
   return {
-    '@context': ['https://www.w3.org/ns/did/v1', 'https://w3id.org/security/multikey/v1'],
+    '@context': DOCUMENT_CONTEXT,
     id: did,
-    verificationMethod: [{ id, type: 'Multikey', controller: did, publicKeyMultibase: multikey }],
-    authentication: [id],
-    assertionMethod: [id],
-    capabilityInvocation: [id],
+    verificationMethod: [method],
+    authentication: [method.id],
+    assertionMethod: [method.id],
+    capabilityInvocation: [method.id],
   }
+}
+
+export const DOCUMENT_CONTEXT = ['https://www.w3.org/ns/did/v1', 'https://w3id.org/security/multikey/v1']
+
+/** How documents made here list a key. */
+export function methodOfKey(did: string, key: PublicKey): JsonObject & { readonly id: string } {
+  const multikey = toMultikey(key)
+  return { id: `${did}#${multikey}`, type: 'Multikey', controller: did, publicKeyMultibase: multikey }
 }
 
 /** More methods than any party needs; each costs an import. */
@@ -39,7 +52,7 @@ export async function keysOf(
   if (known !== undefined) return known
   const keys: PublicKey[] = []
   for (const entry of listOf(document[relationship]).slice(0, MOST_METHODS)) {
-    const method = typeof entry === 'string' ? methodNamed(document, entry) : objectOf(entry)
+    const method = methodOf(entry, document)
     const key = method === undefined ? undefined : await keyOf(method, document)
     if (key !== undefined) keys.push(key)
   }
@@ -58,6 +71,11 @@ function cached(document: DidDocument): Map<Relationship, readonly PublicKey[]> 
   return empty
 }
 
+/** The method that an entry of a relationship names, or is. */
+export function methodOf(entry: Json, document: DidDocument): JsonObject | undefined {
+  return typeof entry === 'string' ? methodNamed(document, entry) : objectOf(entry)
+}
+
 function methodNamed(document: DidDocument, reference: string): JsonObject | undefined {
   const wanted = reference.startsWith('#') ? document.id + reference : reference
   return listOf(document.verificationMethod)
@@ -68,7 +86,8 @@ function methodNamed(document: DidDocument, reference: string): JsonObject | und
     })
 }
 
-async function keyOf(method: JsonObject, document: DidDocument): Promise<PublicKey | undefined> {
+/** The key of one verification method of the document; undefined where it is another's, or of no kind known here. */
+export async function keyOf(method: JsonObject, document: DidDocument): Promise<PublicKey | undefined> {
   if (method.controller !== undefined && method.controller !== document.id) return undefined
   try {
     if (method.type === 'Multikey') return await publicKeyFromMultikey(method.publicKeyMultibase)
@@ -81,7 +100,7 @@ async function keyOf(method: JsonObject, document: DidDocument): Promise<PublicK
   }
 }
 
-const listOf = (value: Json): readonly Json[] => (Array.isArray(value) ? value : [])
+export const listOf = (value: Json): readonly Json[] => (Array.isArray(value) ? value : [])
 
 const objectOf = (value: Json): JsonObject | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined

@@ -1,12 +1,12 @@
 import * as v from 'valibot'
 import { hash } from '../crypto/jcs.ts'
-import type { JsonObject } from '../crypto/json.ts'
+import type { Json, JsonObject } from '../crypto/json.ts'
 import type { PublicKey } from '../crypto/keys.ts'
 import { object, shaped, time, without } from '../crypto/shape.ts'
 import { verifyLabelled } from '../crypto/signature.ts'
 import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
 import { parseDid } from './did.ts'
-import { type DidDocument, keysOf, type Relationship } from './document.ts'
+import { type DidDocument, keysOf, RELATIONSHIPS } from './document.ts'
 
 /** The history of a named DID (ATH-4.6): each operation signed by who controlled the state before it, and chained to it. */
 const Operation = v.object({
@@ -58,7 +58,8 @@ export async function verifyHistory(
   let state: DidState | undefined
   for (const [at, operation] of operations.entries()) {
     try {
-      state = await apply(operation, state, taken)
+      state = await applyOperation(operation, state)
+      if (at === 0) checkNameIsFree(state.did, taken)
     } catch (error) {
       if (error instanceof HandshakeError) throw new RefusedHistory(at, error.error, error)
       throw error
@@ -71,11 +72,14 @@ export async function verifyHistory(
   return state
 }
 
-async function apply(
-  message: JsonObject,
-  before: DidState | undefined,
-  taken: readonly string[],
-): Promise<DidState> {
+/**
+ * The state after one operation: what a registry does with each that is submitted, and a resolver with all of them.
+ *
+ * @param before undefined before the first
+ * @throws HandshakeError `malformed_message`; `identity_revoked` after a deactivation; `out_of_order` for one that does not follow;
+ *   `signature_invalid` when a signature that is due is missing or wrong
+ */
+export async function applyOperation(message: Json, before: DidState | undefined): Promise<DidState> {
   const operation: DidOperation = shaped(Operation, message, 'did_operation')
   const { did, op, seq } = operation
   if (parseDid(did).form !== 'named')
@@ -88,12 +92,15 @@ async function apply(
     (op === 'create') === (before === undefined) &&
     (before === undefined || before.did === did)
   if (!follows) throw refuse('out_of_order', 'the operation does not follow', { rule: 'ATH-4.6' })
-  if (before === undefined && taken.some((name) => name.toLowerCase() === did.toLowerCase())) {
-    throw refuse('out_of_order', 'the name is taken, or differs from one only in case', { rule: 'ATH-4.1' })
-  }
   const document = documentOf(operation)
   await checkSignatures(operation, before?.document ?? null, document)
   return { did, seq, head: await hash(operation), deactivated: document === null, document }
+}
+
+/** @throws HandshakeError `out_of_order` */
+export function checkNameIsFree(did: string, taken: readonly string[]): void {
+  if (!taken.some((name) => name.toLowerCase() === did.toLowerCase())) return
+  throw refuse('out_of_order', 'the name is taken, or differs from one only in case', { rule: 'ATH-4.1' })
 }
 
 function documentOf({ op, did, document }: DidOperation): DidDocument | null {
@@ -126,9 +133,8 @@ async function checkSignatures(
     throw unsigned('a key being added has not signed')
 }
 
-const RELATIONSHIPS: readonly Relationship[] = ['authentication', 'assertionMethod', 'capabilityInvocation']
-
-async function allKeys(document: DidDocument | null): Promise<readonly PublicKey[]> {
+/** The keys that a document lists for anything that counts here. */
+export async function allKeys(document: DidDocument | null): Promise<readonly PublicKey[]> {
   if (document === null) return []
   const lists = await Promise.all(RELATIONSHIPS.map((relationship) => keysOf(document, relationship)))
   return [...new Map(lists.flat().map((key) => [key.thumbprint, key])).values()]

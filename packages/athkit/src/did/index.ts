@@ -1,5 +1,21 @@
 export * from './did.ts'
-export * from './document.ts'
-export * from './history.ts'
+export {
+  type DidDocument,
+  documentOfKey,
+  keysOf,
+  RELATIONSHIPS,
+  type Relationship,
+} from './document.ts'
+export { type DocumentKeys, namedDocument } from './edit.ts'
+export {
+  applyOperation,
+  type DidOperation,
+  type DidState,
+  type HistoryContext,
+  RefusedHistory,
+  verifyHistory,
+} from './history.ts'
+export * from './operations.ts'
+export { createMemoryRegistry, type Registry } from './registry.ts'
 export * from './resolver.ts'
 export * from './vc.ts'

@@ -1,0 +1,128 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { generateSigner, type Signer } from '../../src/crypto/keys.ts'
+import {
+  addKeyOperation,
+  applyOperation,
+  type DidState,
+  deactivateOperation,
+  keysOf,
+  namedDocument,
+  registerOperation,
+  removeKeyOperation,
+  rotateKeyOperation,
+  updateOperation,
+} from '../../src/did/index.ts'
+import { NOW, named } from './names.ts'
+
+let shop: Awaited<ReturnType<typeof named>>
+let other: Signer
+let state: DidState
+beforeEach(async () => {
+  ;[shop, other] = await Promise.all([named(), generateSigner()])
+  state = await applyOperation(shop.create, undefined)
+})
+const change = () => ({ state, signers: [shop.controlling], now: NOW })
+
+test('a key that stands in several places is exchanged in all of them, and nothing else is', async () => {
+  const key = await generateSigner()
+  const keys = { authentication: [key.publicKey], capabilityInvocation: [key.publicKey] }
+  const service = [{ id: '#ath', type: 'AthService', serviceEndpoint: 'https://shop.example' }]
+  const document = namedDocument(shop.did, keys, service)
+  const before = await applyOperation(
+    await registerOperation({ document, signers: [key], now: NOW }),
+    undefined,
+  )
+  const rotate = { state: before, from: key.publicKey, to: other, signers: [key], now: NOW }
+  const { document: after } = await applyOperation(await rotateKeyOperation(rotate), before)
+  for (const name of ['authentication', 'assertionMethod', 'capabilityInvocation'] as const) {
+    expect((await keysOf(after ?? { id: '' }, name)).map(({ thumbprint }) => thumbprint)).toEqual([
+      other.publicKey.thumbprint,
+    ])
+  }
+  expect(after).toMatchObject({ id: shop.did, service, verificationMethod: [expect.anything()] })
+})
+
+test('a key that is embedded is removed where it stands', async () => {
+  const [method] = shop.document.verificationMethod as readonly { id: string }[]
+  const embedded = { ...shop.document, verificationMethod: [], authentication: [method ?? null] }
+  const keys = namedDocument(shop.did, {
+    authentication: [],
+    capabilityInvocation: [shop.controlling.publicKey],
+  })
+  const document = { ...embedded, verificationMethod: keys.verificationMethod, assertionMethod: [] }
+  const before = { ...state, document }
+  const { document: after } = (await removeKeyOperation({
+    ...change(),
+    state: before,
+    key: shop.speaking.publicKey,
+  })) as { document: { authentication: unknown[] } }
+  expect(after.authentication).toEqual([])
+})
+
+test('a key that is there already is listed once more, not twice', async () => {
+  const operation = await addKeyOperation({
+    ...change(),
+    key: shop.speaking,
+    relationships: ['authentication', 'capabilityInvocation'],
+  })
+  const after = (await applyOperation(operation, state)).document
+  expect(after?.verificationMethod).toHaveLength(2)
+  expect(after?.authentication).toHaveLength(1)
+  expect(after?.capabilityInvocation).toHaveLength(2)
+})
+
+describe('what a registry would refuse is a TypeError before it is sent', () => {
+  test.each<[string, RegExp, () => Promise<unknown>]>([
+    [
+      'a DID without a name',
+      /not a named did:ath/,
+      () =>
+        registerOperation({ document: { ...shop.document, id: 'did:web:a.example' }, signers: [], now: NOW }),
+    ],
+    [
+      'nobody who controls signs',
+      /none of the signers controls/,
+      () => updateOperation({ ...change(), signers: [shop.speaking], document: shop.document }),
+    ],
+    [
+      'a key that is added does not sign',
+      /is added and has to sign/,
+      () =>
+        updateOperation({
+          ...change(),
+          document: namedDocument(shop.did, {
+            authentication: [other.publicKey],
+            capabilityInvocation: [shop.controlling.publicKey],
+          }),
+        }),
+    ],
+    [
+      'somebody signs who has nothing to do with it',
+      /in neither document/,
+      () => updateOperation({ ...change(), signers: [shop.controlling, other], document: shop.document }),
+    ],
+    [
+      'the last controlling key is removed',
+      /last controlling key/,
+      () => removeKeyOperation({ ...change(), key: shop.controlling.publicKey }),
+    ],
+    [
+      'a key is removed that is not there',
+      /no such key/,
+      () => removeKeyOperation({ ...change(), key: other.publicKey }),
+    ],
+    [
+      'a key is exchanged that is not there',
+      /no such key/,
+      () => rotateKeyOperation({ ...change(), from: other.publicKey, to: other }),
+    ],
+    [
+      'anything after the end',
+      /deactivated/,
+      () => deactivateOperation({ ...change(), state: { ...state, document: null, deactivated: true } }),
+    ],
+  ])('%s', async (_, message, make) => {
+    await expect((async () => make())()).rejects.toThrow(message)
+    await expect((async () => make())()).rejects.toThrow(TypeError)
+  })
+})
