@@ -2,15 +2,15 @@
  * One unsealed request of an agent or a wallet (ATH-3): redirects are never followed, the answer is bounded in size and in time, and
  * nothing of the browser's (cookies, cache, referrer) goes along.
  */
-import { concat, fromUtf8, utf8 } from '../crypto/bytes.ts'
+import { fromUtf8, utf8 } from '../crypto/bytes.ts'
 import { type Json, MAX_BYTES, parseJson } from '../crypto/json.ts'
 import { AthError } from '../errors.ts'
 import { checkErrorObject } from '../messages/error-object.ts'
+import { type Fetch, readBounded, type SendInit, send as sendPlain } from '../net/request.ts'
 import { refusedBy } from './refusal.ts'
-import { abortable, deadline } from './time.ts'
+import { deadline } from './time.ts'
 
-/** What is asked of the platform's `fetch`. */
-export type Fetch = (url: string, init: RequestInit & { duplex?: 'half' }) => Promise<Response>
+export { drop, type Fetch, readBounded } from '../net/request.ts'
 
 export interface Transport {
   readonly fetch: Fetch
@@ -80,53 +80,8 @@ export async function call(
 }
 
 /** A request as every one of ATH is sent. @throws AthError `peer_violation` for a redirect (ATH-3.2) */
-export async function send(
-  transport: Transport,
-  url: string,
-  init: RequestInit & { readonly signal: AbortSignal; duplex?: 'half' },
-): Promise<Response> {
-  init.signal.throwIfAborted()
-  const sent = transport.fetch(url, {
-    ...init,
-    redirect: 'manual',
-    credentials: 'omit',
-    cache: 'no-store',
-    referrerPolicy: 'no-referrer',
-  })
-  const response = await abortable(sent, init.signal)
-  const isRedirect = response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)
-  if (!isRedirect) return response
-  drop(response)
-  throw new AthError('peer_violation', 'the server redirects an endpoint of ATH', { rule: 'ATH-3.2' })
-}
-
-/** @throws AthError `peer_violation` when there is more than `most`; the rest is not read */
-export async function readBounded(
-  response: Response,
-  most: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array()
-  const parts: Uint8Array[] = []
-  let size = 0
-  try {
-    for (;;) {
-      const { done, value } = await abortable(reader.read(), signal)
-      if (done) return concat(...parts)
-      size += value.length
-      if (size > most) throw new AthError('peer_violation', `more than ${most} bytes`, { rule: 'ATH-1.1' })
-      parts.push(value)
-    }
-  } catch (error) {
-    reader.cancel(error).catch(() => undefined)
-    throw error
-  }
-}
-
-export function drop(response: Response): void {
-  response.body?.cancel().catch(() => undefined)
-}
+export const send = (transport: Transport, url: string, init: SendInit): Promise<Response> =>
+  sendPlain(transport.fetch, url, init)
 
 export const jsonBytes = (value: Json): Uint8Array => utf8(JSON.stringify(value))
 

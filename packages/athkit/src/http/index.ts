@@ -1,1 +1,2 @@
-export { createHandler, type Handler } from './handler.ts'
+export { dispatch, type Handler, type Host } from './dispatch.ts'
+export { createHandler } from './handler.ts'

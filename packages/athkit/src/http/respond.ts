@@ -1,6 +1,7 @@
 import type { Json } from '../crypto/json.ts'
 import { AthError, HandshakeError, refuse } from '../errors.ts'
-import type { Caller, Service } from '../service/index.ts'
+import type { Caller } from '../service/index.ts'
+import type { Host } from './dispatch.ts'
 
 /** On every response (ATH-3.3): nothing is cached; any origin may read, with no credentials of a browser's. */
 const EVERYWHERE: [string, string][] = [
@@ -33,7 +34,7 @@ export function retryAfter(status: number, seconds: number | undefined): Readonl
 }
 
 /** What an exception is to the peer (ATH-9): the name of a refusal, or nothing but that something failed here. */
-export function refusalFor(service: Service, error: unknown, where: string): HandshakeError {
+export function refusalFor(service: Pick<Host, 'emit'>, error: unknown, where: string): HandshakeError {
   if (error instanceof HandshakeError) return error
   service.emit({ type: 'failed', where, cause: error })
   const isStore = error instanceof AthError && error.trouble === 'store_unavailable'
@@ -41,7 +42,7 @@ export function refusalFor(service: Service, error: unknown, where: string): Han
 }
 
 export function errorResponse(
-  service: Service,
+  service: Omit<Host, 'admit'>,
   error: unknown,
   where: string,
   { address }: Caller,

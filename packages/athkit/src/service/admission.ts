@@ -1,5 +1,6 @@
 import { refuse } from '../errors.ts'
-import { addressGroup } from './address.ts'
+import { addressGroup } from '../net/address.ts'
+import { createMeter } from '../net/meter.ts'
 import type { Limits } from './options.ts'
 
 /**
@@ -24,9 +25,6 @@ export interface Admission {
   /** The m1 was refused: its nonce was not accepted. */
   giveBackNonce(clientDid: string, nonce: string): void
 }
-
-const MINUTE_MS = 60_000
-const MOST_ADDRESSES = 50_000
 
 export function createAdmission(limits: Limits, handshakeSeconds: number, nowMs: () => number): Admission {
   const requests = createMeter(limits.requestsPerMinute, nowMs)
@@ -96,21 +94,5 @@ class Expiring {
       if (end >= now) return
       this.#ends.delete(key)
     }
-  }
-}
-
-/** A bucket for each group that holds a minute's worth and fills steadily. @returns seconds to wait, 0 when admitted */
-function createMeter(perMinute: number, nowMs: () => number): (group: string) => number {
-  if (perMinute === Number.POSITIVE_INFINITY) return () => 0
-  const buckets = new Map<string, { left: number; at: number }>()
-  return (group) => {
-    const now = nowMs()
-    const bucket = buckets.get(group) ?? { left: perMinute, at: now }
-    const left = Math.min(perMinute, bucket.left + (Math.max(0, now - bucket.at) * perMinute) / MINUTE_MS)
-    const admitted = left >= 1
-    buckets.delete(group)
-    if (buckets.size >= MOST_ADDRESSES) buckets.delete(buckets.keys().next().value as string)
-    buckets.set(group, { left: admitted ? left - 1 : left, at: now })
-    return admitted ? 0 : Math.max(1, Math.ceil(((1 - left) * MINUTE_MS) / perMinute / 1000))
   }
 }
