@@ -146,6 +146,8 @@ export type LocalTrouble =
   | 'transport_failed'
   | 'aborted'
   | 'did_unresolved'
+  /** A registry shows a history that does not hold, or not the one it showed before (ATH-4.6). */
+  | 'registry_violation'
   | 'store_unavailable'
   | 'session_closed'
 

@@ -22,6 +22,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ['user', ['client', 'errors', 'crypto', 'did', 'handshake', 'messages']],
   ['service', ['errors', 'crypto', 'net', 'did', 'token', 'session', 'handshake', 'messages', 'store']],
   ['http', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'store', 'service']],
+  ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'service', 'http']],
   ['adapters', ['errors', 'crypto', 'service', 'http']],
   ['vectors', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'audit']],
 ])

@@ -16,6 +16,12 @@ export {
   verifyHistory,
 } from './history.ts'
 export * from './operations.ts'
+export { memoryPins, type Pin, type Pins } from './pins.ts'
 export { createMemoryRegistry, type Registry } from './registry.ts'
+export {
+  type RegistryResolver,
+  type RegistryResolverOptions,
+  registryResolver,
+} from './registry-resolver.ts'
 export * from './resolver.ts'
 export * from './vc.ts'

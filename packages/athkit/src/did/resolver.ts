@@ -1,5 +1,5 @@
 import { publicKeyFromMultikey } from '../crypto/keys.ts'
-import { HandshakeError, refuse } from '../errors.ts'
+import { AthError, HandshakeError, refuse } from '../errors.ts'
 import { parseDid } from './did.ts'
 import { type DidDocument, documentOfKey } from './document.ts'
 
@@ -24,6 +24,7 @@ export interface Resolver {
   /**
    * @throws HandshakeError `malformed_message` for what is no DID, `identity_unknown` for one that does not resolve,
    *   `resolver_unavailable` when that cannot be found out at present
+   * @throws AthError `registry_violation` when the registry lies about it
    */
   resolve(did: string, options?: ResolveOptions): Promise<Resolution>
 }
@@ -80,7 +81,7 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
     answer.catch((error: unknown) => {
       if (cache.get(did) !== entry) return
       // What was cut short by its caller says nothing about the DID.
-      if (signal?.aborted === true || !(error instanceof HandshakeError)) cache.delete(did)
+      if (signal?.aborted === true || !(error instanceof HandshakeError || isLie(error))) cache.delete(did)
       else cache.set(did, { ...entry, failed: true })
     })
     return answer
@@ -102,6 +103,9 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 }
 
+/** That a registry lies is for the operator to know under its own name; a peer learns no more than that it does not resolve. */
+const isLie = (error: unknown) => error instanceof AthError && error.trouble === 'registry_violation'
+
 async function findOrRefuse(
   find: DidMethod,
   did: string,
@@ -110,7 +114,7 @@ async function findOrRefuse(
   try {
     return await find(did, signal)
   } catch (error) {
-    if (error instanceof HandshakeError) throw error
+    if (error instanceof HandshakeError || isLie(error)) throw error
     throw refuse('resolver_unavailable', 'the DID cannot be resolved at present', {
       rule: 'ATH-4.3',
       retryAfter: 10,

@@ -1,5 +1,5 @@
 import type { Json } from '../crypto/json.ts'
-import { AthError, HandshakeError, refuse } from '../errors.ts'
+import { AthError, type ErrorName, HandshakeError, type LocalTrouble, refuse } from '../errors.ts'
 import type { Caller } from '../service/index.ts'
 import type { Host } from './dispatch.ts'
 
@@ -33,12 +33,18 @@ export function retryAfter(status: number, seconds: number | undefined): Readonl
     : {}
 }
 
+/** What of the trouble here its peer may know. */
+const PEER_SEES: ReadonlyMap<LocalTrouble | undefined, ErrorName> = new Map([
+  ['store_unavailable', 'store_unavailable'],
+  ['registry_violation', 'resolver_unavailable'],
+])
+
 /** What an exception is to the peer (ATH-9): the name of a refusal, or nothing but that something failed here. */
 export function refusalFor(service: Pick<Host, 'emit'>, error: unknown, where: string): HandshakeError {
   if (error instanceof HandshakeError) return error
   service.emit({ type: 'failed', where, cause: error })
-  const isStore = error instanceof AthError && error.trouble === 'store_unavailable'
-  return refuse(isStore ? 'store_unavailable' : 'internal', 'an exception')
+  const trouble = error instanceof AthError ? error.trouble : undefined
+  return refuse(PEER_SEES.get(trouble) ?? 'internal', 'an exception')
 }
 
 export function errorResponse(
