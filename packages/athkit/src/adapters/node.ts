@@ -30,21 +30,35 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const gone = new AbortController()
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort()
-  })
-  const request = toRequest(incoming, gone.signal)
+  const request = toRequest(incoming)
   if (request === undefined) {
     outgoing.writeHead(400).end()
     return
   }
+  abortWith(request, outgoing)
   const response = await handler(request, { address: incoming.socket.remoteAddress ?? 'unknown' })
   await send(response ?? new Response(null, { status: 404 }), outgoing)
 }
 
+/** A signal costs as much as the rest of a request, so there is none until somebody asks. */
+function abortWith(request: Request, outgoing: ServerResponse): void {
+  let gone: AbortController | undefined
+  const isGone = () => outgoing.destroyed && !outgoing.writableFinished
+  outgoing.once('close', () => {
+    if (isGone()) gone?.abort()
+  })
+  const get = () => {
+    if (gone === undefined) {
+      gone = new AbortController()
+      if (isGone()) gone.abort()
+    }
+    return gone.signal
+  }
+  Object.defineProperty(request, 'signal', { get, configurable: true })
+}
+
 /** undefined for a target that is no path: an absolute URL, `*`, or what no `Request` can be made of. */
-function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
+function toRequest(incoming: IncomingMessage): Request | undefined {
   const { method = 'GET', url = '', rawHeaders } = incoming
   if (!url.startsWith('/')) return undefined
   try {
@@ -53,7 +67,7 @@ function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | un
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
     const hasBody = method !== 'GET' && method !== 'HEAD'
     const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
-    return new Request(BASE + url, { method, headers, signal, body, ...(hasBody ? { duplex: 'half' } : {}) })
+    return new Request(BASE + url, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) })
   } catch {
     return undefined
   }
@@ -66,13 +80,14 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   if (cookies.length > 0) headers.set('set-cookie', cookies)
   outgoing.writeHead(response.status, Object.fromEntries(headers))
   if (response.body === null) outgoing.end()
-  else await sendBody(response.body.getReader(), outgoing)
+  else await sendBody(response.body.getReader(), outgoing, Number(headers.get('content-length')))
 }
 
 /** Chunk by chunk, as fast as the client takes them; a body that breaks off breaks the connection off, so that it never looks whole. */
 async function sendBody(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   outgoing: ServerResponse,
+  length: number,
 ): Promise<void> {
   const cancel = () => void reader.cancel().catch(() => undefined)
   if (outgoing.destroyed) return cancel()
@@ -81,6 +96,11 @@ async function sendBody(
     for (;;) {
       const { done, value } = await reader.read()
       if (done || outgoing.destroyed) break
+      // All of it at once goes out in one piece with the head.
+      if (value.length === length) {
+        outgoing.off('close', cancel).end(value)
+        return
+      }
       if (!outgoing.write(value)) await drained(outgoing)
     }
     outgoing.off('close', cancel)

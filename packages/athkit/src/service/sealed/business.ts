@@ -25,8 +25,8 @@ export interface Exchange {
   readonly received: Received
   readonly inner: Inner
   readonly address: string
-  /** Aborted when the client goes away. */
-  readonly signal: AbortSignal
+  /** Aborted when the client goes away; made when somebody asks for it. */
+  readonly signal: () => AbortSignal
 }
 
 /**

@@ -36,24 +36,32 @@ export interface Dispatchable {
   readonly body: InnerBody
   readonly grant: GrantRow
   readonly claims: AccessTokenClaims
-  readonly signal: AbortSignal
+  readonly signal: () => AbortSignal
 }
 
-function requestOf(origin: string, head: RequestHead, body: InnerBody, signal: AbortSignal): Request {
+function requestOf(origin: string, head: RequestHead, body: InnerBody, signal: () => AbortSignal): Request {
   const { method, path } = head
   const headers: [string, string][] = []
   for (const [name, value] of head.headers) if (!isAcceptEncoding(name)) headers.push([name, value])
   const isStream = !(body instanceof Uint8Array)
   const isBare = (!isStream && body.length === 0) || BARE.has(method.toUpperCase())
   try {
-    if (isBare) return new Request(origin + path, { method, headers, signal })
-    const given = { method, headers, signal, body: body as BodyInit }
+    if (isBare) return withSignal(new Request(origin + path, { method, headers }), signal)
+    const given = { method, headers, body: body as BodyInit }
     const streaming = { ...given, duplex: 'half' }
-    return new Request(origin + path, isStream ? streaming : given)
+    return withSignal(new Request(origin + path, isStream ? streaming : given), signal)
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
     throw refuse('malformed_message', 'no request can be made of the head', { rule: 'ATH-7.4', cause })
   }
+}
+
+/**
+ * Given to the constructor, a signal costs as much as all the rest of a request: a second controller, which follows the first. Few
+ * handlers look at it, so it is put in its place as it is.
+ */
+function withSignal(request: Request, signal: () => AbortSignal): Request {
+  return Object.defineProperty(request, 'signal', { get: signal, configurable: true })
 }
 
 /** A body has no meaning with them, and no `Request` takes one. */

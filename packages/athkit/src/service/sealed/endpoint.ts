@@ -19,7 +19,7 @@ export async function handleSealed(
   caller: Caller,
 ): Promise<Response> {
   const received = await receive(context, request)
-  const answer = await answerTo(context, received, request.signal, caller)
+  const answer = await answerTo(context, received, () => request.signal, caller)
   try {
     return await sealAnswer(context, received, answer)
   } catch (error) {
@@ -31,7 +31,7 @@ export async function handleSealed(
 async function answerTo(
   context: ServiceContext,
   received: Received,
-  signal: AbortSignal,
+  signal: () => AbortSignal,
   { address }: Caller,
 ): Promise<Answer> {
   try {

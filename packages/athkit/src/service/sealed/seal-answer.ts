@@ -10,7 +10,7 @@ import type { Received } from './receive.ts'
 import { KEYS_LIVE_SECONDS } from './sessions.ts'
 import { nodeState } from './state.ts'
 
-const OPTIONS = { status: 200, headers: { 'content-type': 'application/ath-sealed' } }
+const STREAMED = { status: 200, headers: { 'content-type': 'application/ath-sealed' } }
 const NO_BYTES = new Uint8Array()
 
 /**
@@ -32,10 +32,12 @@ export async function sealAnswer(
   const key = await exchangeKey(s2c, 'response', received.header, header)
   if ('whole' in bytes) {
     const records = await sealWhole(cipher, key, head, bytes.whole)
-    return new Response(concat(header, records) as Uint8Array<ArrayBuffer>, OPTIONS)
+    const sealed = concat(header, records)
+    const headers = { ...STREAMED.headers, 'content-length': String(sealed.length) }
+    return new Response(sealed as Uint8Array<ArrayBuffer>, { status: 200, headers })
   }
   const seal = createSealer(cipher, key)
-  return new Response(streamOf(context, received, header, head, bytes, seal), OPTIONS)
+  return new Response(streamOf(context, received, header, head, bytes, seal), STREAMED)
 }
 
 function bytesOf({ body, headers }: Answer): FirstBytes | Promise<FirstBytes> {
