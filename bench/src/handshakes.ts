@@ -5,7 +5,7 @@ import type { Server } from './server-process.ts'
 import { median, percentile, row } from './table.ts'
 
 const HANDSHAKES = Number(process.env.BENCH_HANDSHAKES ?? 300)
-const REPEATS = 5
+const REPEATS = 3
 
 /** What a handshake costs the server, how often it crosses the network, how long it takes. */
 export async function measureHandshakes(server: Server): Promise<void> {

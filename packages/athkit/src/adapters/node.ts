@@ -30,7 +30,7 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const request = toRequest(incoming)
+  const request = toRequest(incoming, await opened(incoming))
   if (request === undefined) {
     outgoing.writeHead(400).end()
     return
@@ -58,7 +58,7 @@ function abortWith(request: Request, outgoing: ServerResponse): void {
 }
 
 /** undefined for a target that is no path: an absolute URL, `*`, or what no `Request` can be made of. */
-function toRequest(incoming: IncomingMessage): Request | undefined {
+function toRequest(incoming: IncomingMessage, whole?: Uint8Array<ArrayBuffer>): Request | undefined {
   const { method = 'GET', url = '', rawHeaders } = incoming
   if (!url.startsWith('/')) return undefined
   try {
@@ -66,11 +66,26 @@ function toRequest(incoming: IncomingMessage): Request | undefined {
     for (let i = 0; i < rawHeaders.length; i += 2)
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
     const hasBody = method !== 'GET' && method !== 'HEAD'
-    const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
+    const body = hasBody ? (whole ?? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>)) : null
     return new Request(BASE + url, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) })
   } catch {
     return undefined
   }
+}
+
+/** Bytes; what a record takes, and the header before it (ATH-7.2). */
+const SMALL = 65_536 + 65
+
+/**
+ * A small sealed body, whole: nothing of it can be used before its record has come to its end, and a stream costs more than the
+ * rest of the request.
+ */
+async function opened(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { 'content-type': type, 'content-length': length } = incoming.headers
+  if (type !== 'application/ath-sealed' || !(Number(length) <= SMALL)) return undefined
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  return new Uint8Array(Buffer.concat(chunks))
 }
 
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {

@@ -20,8 +20,7 @@ function write(value: Json, depth: number): string {
   if (depth > DEPTH_CAP) throw malformed('nested too deep')
   switch (typeof value) {
     case 'string':
-      if (!value.isWellFormed()) throw malformed('lone surrogate')
-      return JSON.stringify(value)
+      return writeString(value)
     case 'number':
       if (!Number.isFinite(value)) throw malformed('number beyond the range')
       if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw malformed('integer beyond 2^53-1')
@@ -38,6 +37,15 @@ function write(value: Json, depth: number): string {
   }
 }
 
+/** ASCII without quotes, backslashes and controls, as nearly every string here is, stands as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
+function writeString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
+  if (!text.isWellFormed()) throw malformed('lone surrogate')
+  return JSON.stringify(text)
+}
+
 function writeArray(values: readonly Json[], depth: number): string {
   let text = '['
   for (let i = 0; i < values.length; i++) text += (i === 0 ? '' : ',') + write(values[i], depth + 1)
@@ -50,8 +58,7 @@ function writeObject(members: { readonly [name: string]: Json }, depth: number):
   for (const name of Object.keys(members).sort()) {
     const value = members[name]
     if (value === undefined) continue
-    if (!name.isWellFormed()) throw malformed('lone surrogate')
-    text += `${text.length === 1 ? '' : ','}${JSON.stringify(name)}:${write(value, depth + 1)}`
+    text += `${text.length === 1 ? '' : ','}${writeString(name)}:${write(value, depth + 1)}`
   }
   return `${text}}`
 }

@@ -1,12 +1,12 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign as nodeSign,
   verify as nodeVerify,
@@ -17,7 +17,7 @@ import type { CryptoPort, KeyHandle, PublicJwk } from './port.ts'
 
 /** Node's own cryptography, synchronous throughout. */
 export const port: CryptoPort = {
-  sha256: (data) => createHash('sha256').update(data).digest(),
+  sha256: (data) => hash('sha256', data, 'buffer'),
   hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
 
   generateKeyPair(alg) {
