@@ -11,6 +11,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ['crypto', ['errors']],
   ['net', ['errors', 'crypto']],
   ['did', ['errors', 'crypto', 'net']],
+  ['did-node', ['errors', 'crypto', 'net', 'did']],
   ['token', ['errors', 'crypto', 'did']],
   ['session', ['errors', 'crypto', 'did']],
   ['handshake', ['errors', 'crypto', 'did', 'token', 'session']],

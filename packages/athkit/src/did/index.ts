@@ -25,3 +25,4 @@ export {
 } from './registry-resolver.ts'
 export * from './resolver.ts'
 export * from './vc.ts'
+export { didWebUrl, type WebMethodOptions, webMethod } from './web.ts'

@@ -96,8 +96,8 @@ export function registryResolver(options: RegistryResolverOptions): RegistryReso
   }
 
   return {
-    async lookup(did, signal) {
-      const found = await reported(did, signal)
+    async lookup(did) {
+      const found = await reported(did)
       return found && { ...resolutionOf(found), registry: { verifiesOrigins } }
     },
     async state(did, signal) {

@@ -1,5 +1,6 @@
 import { publicKeyFromMultikey } from '../crypto/keys.ts'
-import { AthError, HandshakeError, refuse } from '../errors.ts'
+import { AthError, type ErrorName, HandshakeError, refuse } from '../errors.ts'
+import { abortable } from '../net/time.ts'
 import { parseDid } from './did.ts'
 import { type DidDocument, documentOfKey } from './document.ts'
 
@@ -17,6 +18,8 @@ export interface Resolution {
 export interface ResolveOptions {
   /** Passes over the cache, after a key mismatch; heeded once per DID and minute (ATH-4.4). */
   readonly fresh?: boolean
+  /** On whose say-so, as one group of network addresses: nobody has more than a few fetches made at once (ATH-4.4). */
+  readonly requester?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -24,13 +27,19 @@ export interface Resolver {
   /**
    * @throws HandshakeError `malformed_message` for what is no DID, `identity_unknown` for one that does not resolve,
    *   `resolver_unavailable` when that cannot be found out at present
+   *   (also what it throws of its own: `rate_limited` for a requester who wants too much at once)
    * @throws AthError `registry_violation` when the registry lies about it
+   * @throws the signal's reason
    */
   resolve(did: string, options?: ResolveOptions): Promise<Resolution>
 }
 
-/** How DIDs of one method are found: undefined when there is none, a throw when that cannot be found out at present. */
-export type DidMethod = (did: string, signal?: AbortSignal) => Promise<Resolution | undefined>
+/**
+ * How DIDs of one method are found, in bounded time: undefined when there is none, a throw when that cannot be found out at present.
+ *
+ * @param requester as in {@link ResolveOptions}
+ */
+export type DidMethod = (did: string, requester?: string) => Promise<Resolution | undefined>
 
 export interface ResolverOptions {
   /** By method name, such as `web`. Key forms are built in and cannot be replaced. */
@@ -54,54 +63,81 @@ interface Cached {
 }
 
 /**
- * Key forms prove themselves and are not cached; the rest is kept for 300 s, a failure for 10 s (ATH-4.4). While a registry cannot
- * be reached, what is fresh in the cache still counts.
+ * Key forms prove themselves and are not cached; the rest is kept for 300 s, a failure for 10 s (ATH-4.4). While a DID cannot be
+ * resolved, what is fresh in the cache still counts (ATH-4.3).
  */
 export function createResolver(options: ResolverOptions = {}): Resolver {
   const now = options.now ?? (() => Math.floor(Date.now() / 1000))
   const cache = new Map<string, Cached>()
 
-  async function lookup(did: string, signal?: AbortSignal): Promise<Resolution> {
+  async function lookup(did: string, requester?: string): Promise<Resolution> {
     const parsed = parseDid(did)
     const find = parsed.form === 'named' ? options.registry?.lookup : options.methods?.get(parsed.method)
     if (find === undefined)
       throw refuse('identity_unknown', `no way to resolve did:${parsed.method}`, { rule: 'ATH-4.2' })
-    const found = await findOrRefuse(find, did, signal)
+    const found = await findOrRefuse(find, did, requester)
     if (found === undefined || found.document.id !== did) {
       throw refuse('identity_unknown', 'the DID does not resolve', { rule: 'ATH-4.3' })
     }
     return found
   }
 
-  function remember(did: string, refreshedAt: number, signal?: AbortSignal): Promise<Resolution> {
-    const answer = lookup(did, signal)
-    const entry = { at: now(), answer, failed: false, refreshedAt }
-    if (cache.size >= MOST_CACHED) cache.delete(cache.keys().next().value as string)
+  function keep(did: string, entry: Cached): void {
+    if (cache.size >= MOST_CACHED && !cache.has(did)) cache.delete(cache.keys().next().value as string)
     cache.set(did, entry)
+  }
+
+  /** Everybody who asks meanwhile gets the one answer; no one caller can cut it short for the others. */
+  function remember(did: string, refreshedAt: number, requester?: string): Promise<Resolution> {
+    const answer = lookup(did, requester)
+    const entry = { at: now(), answer, failed: false, refreshedAt }
+    keep(did, entry)
     answer.catch((error: unknown) => {
       if (cache.get(did) !== entry) return
-      // What was cut short by its caller says nothing about the DID.
-      if (signal?.aborted === true || !(error instanceof HandshakeError || isLie(error))) cache.delete(did)
+      // What a requester may not do now says nothing about the DID.
+      if (isLimit(error) || !(error instanceof HandshakeError || isLie(error))) cache.delete(did)
       else cache.set(did, { ...entry, failed: true })
     })
     return answer
   }
 
+  /** The cached answer stands until there is another: nobody is shut out by a wrong key shown while a registry is out of reach. */
+  async function refresh(did: string, cached: Cached, requester?: string): Promise<Resolution> {
+    const refreshedAt = now()
+    keep(did, { ...cached, refreshedAt })
+    const answer = lookup(did, requester)
+    try {
+      await answer
+    } catch (error) {
+      if (isPassing(error)) return cached.answer
+      keep(did, { at: now(), answer, failed: true, refreshedAt })
+      throw error
+    }
+    keep(did, { at: now(), answer, failed: false, refreshedAt })
+    return answer
+  }
+
   return {
-    async resolve(did, { fresh = false, signal } = {}) {
+    async resolve(did, { fresh = false, requester, signal } = {}) {
       const parsed = parseDid(did)
       if (parsed.form === 'key')
         return { document: documentOfKey(did, await publicKeyFromMultikey(parsed.id)) }
       const cached = cache.get(did)
-      if (cached === undefined) return remember(did, 0, signal)
-      const age = now() - cached.at
-      const mayRefresh = fresh && now() - cached.refreshedAt >= REFRESH_SECONDS
-      if (mayRefresh) return remember(did, now(), signal)
-      if (age < (cached.failed ? FAILED_SECONDS : FRESH_SECONDS)) return cached.answer
-      return remember(did, cached.refreshedAt, signal)
+      if (cached === undefined) return abortable(remember(did, 0, requester), signal)
+      const isFresh = now() - cached.at < (cached.failed ? FAILED_SECONDS : FRESH_SECONDS)
+      if (!isFresh) return abortable(remember(did, cached.refreshedAt, requester), signal)
+      const mayRefresh = fresh && !cached.failed && now() - cached.refreshedAt >= REFRESH_SECONDS
+      return abortable(mayRefresh ? refresh(did, cached, requester) : cached.answer, signal)
     },
   }
 }
+
+const isNamed = (error: unknown, names: readonly ErrorName[]) =>
+  error instanceof HandshakeError && names.includes(error.error)
+
+const isLimit = (error: unknown) => isNamed(error, ['rate_limited'])
+
+const isPassing = (error: unknown) => isNamed(error, ['rate_limited', 'resolver_unavailable'])
 
 /** That a registry lies is for the operator to know under its own name; a peer learns no more than that it does not resolve. */
 const isLie = (error: unknown) => error instanceof AthError && error.trouble === 'registry_violation'
@@ -109,10 +145,10 @@ const isLie = (error: unknown) => error instanceof AthError && error.trouble ===
 async function findOrRefuse(
   find: DidMethod,
   did: string,
-  signal?: AbortSignal,
+  requester?: string,
 ): Promise<Resolution | undefined> {
   try {
-    return await find(did, signal)
+    return await find(did, requester)
   } catch (error) {
     if (error instanceof HandshakeError || isLie(error)) throw error
     throw refuse('resolver_unavailable', 'the DID cannot be resolved at present', {

@@ -11,6 +11,7 @@ import {
   type ReceivedHandshakeRequest,
   receiveHandshakeRequest,
 } from '../handshake/index.ts'
+import { addressGroup } from '../net/address.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { handshakeRows } from './handshake-rows.ts'
 import type { HandshakeState } from './handshake-state.ts'
@@ -43,7 +44,7 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
   const id = randomId()
   try {
     context.admission.open(id)
-    const response = await respond(context, id, received)
+    const response = await respond(context, id, received, addressGroup(caller.address))
     const event = { handshakeId: id, clientDid: client_did, address: caller.address }
     context.emit({ type: 'handshake_started', committedNonce: received.committed, ...event })
     return { id, response }
@@ -58,6 +59,7 @@ async function respond(
   context: ServiceContext,
   id: string,
   { request, audience }: ReceivedHandshakeRequest,
+  requester: string,
 ): Promise<HandshakeResponse> {
   const server = context.identity
   const clientKey = await clientKeyOf(request)
@@ -65,7 +67,7 @@ async function respond(
     capabilities: context.capabilities,
     keys: [clientKey.alg, server.signer.publicKey.alg],
   })
-  const resolution = await resolveClient(context, request.client_did, clientKey)
+  const resolution = await resolveClient(context, request.client_did, clientKey, requester)
   const now = context.now()
   const random = randomBytes(16)
   const response = await createHandshakeResponse({ server, request, audience, negotiated, now, random })

@@ -46,14 +46,16 @@ export async function keysOfUser(
 /**
  * The client's document, which lists the key it presents (ATH-4.3). A mismatch passes over the cache once (ATH-4.4).
  *
+ * @param requester the group of network addresses that asks, before m3 has shown who they are
  * @throws HandshakeError `identity_unknown`, `identity_revoked`, `key_mismatch`, `resolver_unavailable`
  */
 export async function resolveClient(
   context: ServiceContext,
   did: string,
   key: PublicKey,
+  requester?: string,
 ): Promise<Resolution> {
-  const resolution = await context.resolver.resolve(did)
+  const resolution = await context.resolver.resolve(did, { requester })
   try {
     await verifyPresentedKey(key, resolution, 'm1')
     return resolution
@@ -61,7 +63,7 @@ export async function resolveClient(
     const stale = error instanceof HandshakeError && error.error === 'key_mismatch'
     if (!stale || parseDid(did).form === 'key') throw error
   }
-  const fresh = await context.resolver.resolve(did, { fresh: true })
+  const fresh = await context.resolver.resolve(did, { fresh: true, requester })
   await verifyPresentedKey(key, fresh, 'm1')
   return fresh
 }

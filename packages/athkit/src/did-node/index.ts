@@ -1,0 +1,3 @@
+export type { Lookup } from './dial.ts'
+export { type GuardedFetchOptions, guardedFetch } from './guarded-fetch.ts'
+export { createNodeResolver, type NodeResolverOptions } from './resolver.ts'
