@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { carried, carry } from '../service/carried.ts'
 
 /** A fetch handler: Hono's `app.fetch`, or one that puts `createHandler` in front of something else. */
 export type FetchHandler = (
@@ -30,7 +31,8 @@ async function answer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
-  const request = toRequest(incoming, await opened(incoming))
+  const body = await sealedBody(incoming)
+  const request = toRequest(incoming, body)
   if (request === undefined) {
     outgoing.writeHead(400).end()
     return
@@ -58,15 +60,19 @@ function abortWith(request: Request, outgoing: ServerResponse): void {
 }
 
 /** undefined for a target that is no path: an absolute URL, `*`, or what no `Request` can be made of. */
-function toRequest(incoming: IncomingMessage, whole?: Uint8Array<ArrayBuffer>): Request | undefined {
+function toRequest(
+  incoming: IncomingMessage,
+  whole: Uint8Array<ArrayBuffer> | undefined,
+): Request | undefined {
   const { method = 'GET', url = '', rawHeaders } = incoming
   if (!url.startsWith('/')) return undefined
   try {
     const headers = new Headers()
     for (let i = 0; i < rawHeaders.length; i += 2)
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
+    if (whole !== undefined) return carry(new Request(BASE + url, { method, headers }), whole)
     const hasBody = method !== 'GET' && method !== 'HEAD'
-    const body = hasBody ? (whole ?? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>)) : null
+    const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
     return new Request(BASE + url, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) })
   } catch {
     return undefined
@@ -80,7 +86,7 @@ const SMALL = 65_536 + 65
  * A small sealed body, whole: nothing of it can be used before its record has come to its end, and a stream costs more than the
  * rest of the request.
  */
-async function opened(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
+async function sealedBody(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { 'content-type': type, 'content-length': length } = incoming.headers
   if (type !== 'application/ath-sealed' || !(Number(length) <= SMALL)) return undefined
   const chunks: Buffer[] = []
@@ -94,7 +100,9 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const cookies = response.headers.getSetCookie()
   if (cookies.length > 0) headers.set('set-cookie', cookies)
   outgoing.writeHead(response.status, Object.fromEntries(headers))
-  if (response.body === null) outgoing.end()
+  const whole = carried(response)
+  if (whole !== undefined) outgoing.end(whole)
+  else if (response.body === null) outgoing.end()
   else await sendBody(response.body.getReader(), outgoing, Number(headers.get('content-length')))
 }
 

@@ -3,6 +3,7 @@ import { refuse } from '../../errors.ts'
 import { type OpenedExchange, openExchange } from '../../session/exchange.ts'
 import { decodeRequestHeader, REQUEST_HEADER_BYTES } from '../../session/header.ts'
 import { createReader, exchangeKey } from '../../session/records.ts'
+import { carried } from '../carried.ts'
 import type { ServiceContext } from '../context.ts'
 import { type FoundKeys, findKeys } from './sessions.ts'
 
@@ -11,6 +12,8 @@ export interface Received extends FoundKeys {
   /** 45 bytes, from which the answer's key is derived too (ATH-7.3). */
   readonly header: Uint8Array
   readonly seq: number
+  /** Whether the request's body came beside it: then the answer's goes so too. */
+  readonly isCarried: boolean
   readonly exchange: OpenedExchange
 }
 
@@ -30,11 +33,14 @@ export async function receive(context: ServiceContext, request: Request): Promis
   const found = await findKeys(context, toBase64url(sid), epoch)
   const { cipher, c2s } = found.epoch.keys
   const key = await exchangeKey(c2s, 'request', header)
-  return { ...found, header, seq, exchange: await openExchange(cipher, key, reader) }
+  const isCarried = carried(request) !== undefined
+  return { ...found, header, seq, isCarried, exchange: await openExchange(cipher, key, reader) }
 }
 
 /** A client that goes away while it sends has sent something that ends too early. */
 async function sourceOf(request: Request): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const whole = carried(request)
+  if (whole !== undefined) return whole
   if (request.body === null) return new Uint8Array()
   const length = Number(request.headers.get('content-length') ?? Number.NaN)
   try {

@@ -1,0 +1,25 @@
+/**
+ * Whole bodies that travel beside a `Request` or a `Response` and not in it: the streams that every body is wrapped in cost more
+ * than opening and sealing it. An adapter that carries a request's body understands a carried answer; nobody else gets one.
+ */
+const bodies = new WeakMap<Request | Response, Uint8Array<ArrayBuffer>>()
+
+/** A request without a body of its own. */
+export function carry(request: Request, body: Uint8Array<ArrayBuffer>): Request {
+  bodies.set(request, body)
+  return request
+}
+
+export const carried = (message: Request | Response): Uint8Array<ArrayBuffer> | undefined =>
+  bodies.get(message)
+
+/** An answer whose body is carried. Middleware between here and the adapter that looks at it finds it where it always is. */
+export function carryAnswer(body: Uint8Array<ArrayBuffer>, init: ResponseInit): Response {
+  const response = new Response(null, init)
+  const whole = () => new Response(body, { status: response.status, headers: response.headers })
+  bodies.set(response, body)
+  return Object.defineProperties(response, {
+    body: { get: () => whole().body, configurable: true },
+    clone: { value: whole, configurable: true },
+  })
+}
