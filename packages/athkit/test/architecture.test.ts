@@ -21,7 +21,10 @@ const ARROWS = new Map<string, readonly string[]>([
   ['client', ['errors', 'crypto', 'net', 'did', 'messages']],
   ['agent', ['client', 'errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages']],
   ['user', ['client', 'errors', 'crypto', 'did', 'handshake', 'messages']],
-  ['service', ['errors', 'crypto', 'net', 'did', 'token', 'session', 'handshake', 'messages', 'store']],
+  [
+    'service',
+    ['errors', 'crypto', 'net', 'did', 'did-node', 'token', 'session', 'handshake', 'messages', 'store'],
+  ],
   ['http', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'store', 'service']],
   ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'service', 'http']],
   ['adapters', ['errors', 'crypto', 'service', 'http']],

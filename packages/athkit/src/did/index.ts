@@ -24,5 +24,6 @@ export {
   registryResolver,
 } from './registry-resolver.ts'
 export * from './resolver.ts'
-export * from './vc.ts'
+export { createStatusLists, type StatusLists, type StatusListsOptions } from './status-lists.ts'
+export { type CredentialExpectation, verifyClientCredential } from './vc.ts'
 export { didWebUrl, type WebMethodOptions, webMethod } from './web.ts'

@@ -4,7 +4,7 @@ import { areScopes, CAPABILITIES } from '../handshake/index.ts'
 import { DISCOVERY_PATH, ENDPOINT_NAMES, type Endpoints, endpointPaths } from '../messages/discovery.ts'
 import { checkOrigin } from '../messages/origin.ts'
 import { BUILT_IN, joinRestrictions } from '../token/restrictions.ts'
-import type { ScopeOptions, ServiceOptions } from './options.ts'
+import type { AgentCredentials, ScopeOptions, ServiceOptions } from './options.ts'
 
 /** What `createService` is told, checked: every mistake is a TypeError that says what to do about it. */
 export const wrong = (message: string) => new TypeError(`createService: ${message}`)
@@ -33,6 +33,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'agentCredentials',
   'refusePlainNonces',
   'allowPlaintextOnLoopback',
+  'streamingRoutes',
   'onEvent',
   'clock',
 ])
@@ -159,4 +160,28 @@ export function checkRestrictions({
     throw wrong('restrictions cannot be kept together (ATH-6.4.3)')
   }
   return enforced
+}
+
+/** A type that nobody can issue, or an issuer that is misspelt, would refuse every agent or none. */
+export function checkAgentCredentials({ agentCredentials }: ServiceOptions): AgentCredentials | undefined {
+  if (agentCredentials === undefined) return undefined
+  const { types, issuers, required } = agentCredentials
+  if (!Array.isArray(types) || types.length === 0 || types.includes('VerifiableCredential')) {
+    throw wrong('agentCredentials.types: name the types that count; VerifiableCredential is every one')
+  }
+  if (!Array.isArray(issuers) || issuers.length === 0) {
+    throw wrong('agentCredentials.issuers: name the DIDs of those whom you trust to issue them')
+  }
+  for (const issuer of issuers) {
+    try {
+      parseDid(issuer)
+    } catch {
+      throw wrong(`agentCredentials.issuers: ${JSON.stringify(issuer)} is no DID`)
+    }
+  }
+  const unknown = Array.isArray(required) ? required.find((type) => !types.includes(type)) : undefined
+  if (unknown !== undefined) {
+    throw wrong(`agentCredentials.required: ${JSON.stringify(unknown)} is not among the types`)
+  }
+  return agentCredentials
 }

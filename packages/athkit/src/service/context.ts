@@ -6,11 +6,12 @@ import type { Identity } from '../handshake/index.ts'
 import type { Endpoints } from '../messages/discovery.ts'
 import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
+import type { CredentialPolicy } from './agent-credentials.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
 import type { Enforcer } from './grant-of.ts'
 import type { Hub } from './hub.ts'
-import type { AgentCredentials, Limits, Policy, ScopeOptions, Timeouts, Users } from './options.ts'
+import type { Limits, Policy, ScopeOptions, Timeouts, Users } from './options.ts'
 
 /** The service's configuration, checked, and what its parts share. Both halves — handshake and session — take it first. */
 export interface ServiceContext {
@@ -30,7 +31,7 @@ export interface ServiceContext {
   readonly scopes: ReadonlyMap<string, ScopeOptions>
   readonly policy: Policy
   readonly clientInfo: ((clientDid: string) => Awaitable<JsonObject>) | undefined
-  readonly agentCredentials: AgentCredentials | undefined
+  readonly agentCredentials: CredentialPolicy | undefined
   readonly refusePlainNonces: boolean
   /** Of every grant, before policy's and the user's. */
   readonly restrictions: JsonObject

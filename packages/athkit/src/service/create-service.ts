@@ -9,6 +9,7 @@ import type { ConfirmationReceipt } from '../messages/inbox.ts'
 import type { RevocationReceipt } from '../messages/revocation.ts'
 import type { VerifiedWalletToken } from '../messages/wallet-token.ts'
 import { createAdmission } from './admission.ts'
+import { credentialPolicy } from './agent-credentials.ts'
 import { receiveAnswer } from './answers.ts'
 import { type Begun, begin } from './begin.ts'
 import { walletInbox } from './channel.ts'
@@ -128,7 +129,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     scopes: check.checkScopes(options),
     policy: options.policy ?? (() => ({ allow: true })),
     clientInfo: options.clientInfo,
-    agentCredentials: options.agentCredentials,
+    agentCredentials: credentialPolicy(check.checkAgentCredentials(options), now),
     refusePlainNonces: options.refusePlainNonces === true,
     restrictions: options.restrictions ?? {},
     enforcers,

@@ -4,6 +4,7 @@ import type { PublicKey } from '../crypto/keys.ts'
 import type { Resolver } from '../did/resolver.ts'
 import type { Identity } from '../handshake/index.ts'
 import type { Endpoints } from '../messages/discovery.ts'
+import type { Fetch } from '../net/request.ts'
 import type { Store } from '../store/store.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
@@ -79,10 +80,14 @@ export interface PolicyDecision {
 }
 
 export interface AgentCredentials {
+  /** The types that count; credentials of others are ignored. */
   readonly types: readonly string[]
+  /** DIDs of the issuers that are trusted. */
   readonly issuers: readonly string[]
-  /** Whether an agent without one is refused. */
-  readonly required?: boolean
+  /** Whether an agent without any of them is refused, or the types of which it has to show one each; false. */
+  readonly required?: boolean | readonly string[]
+  /** How status lists are fetched; `guardedFetch()` of `athkit/did-node`. */
+  readonly fetch?: Fetch
 }
 
 /** Seconds. The profile's values are the defaults; shorter ones are for tests. */
