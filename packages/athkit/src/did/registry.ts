@@ -54,11 +54,19 @@ export async function acceptOperation(
   before: DidState | undefined,
   now: number,
 ): Promise<DidState> {
-  const { op } = operation as { readonly op?: unknown }
+  const { op, signatures } = operation as { readonly op?: unknown; readonly signatures?: unknown }
+  checkSignedOnce(signatures)
   if (op === 'create' && before !== undefined) checkNameIsFree(subjectOf(operation), [before.did])
   const state = await applyOperation(operation, before)
   checkTimestamp((operation as DidOperation).timestamp, now, 'did_operation')
   return state
+}
+
+/** One signature of each key says all there is to say; a thousand of one are work for whoever verifies them. */
+function checkSignedOnce(signatures: unknown): void {
+  const kids = Array.isArray(signatures) ? signatures.map((one) => one?.kid) : []
+  if (new Set(kids).size === kids.length) return
+  throw refuse('malformed_message', 'two signatures of one key', { rule: 'ATH-4.6' })
 }
 
 interface Entry {

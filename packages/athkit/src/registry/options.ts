@@ -78,6 +78,8 @@ export function checkRegistryOptions(options: RegistryOptions): RegistryLimits {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw wrong(`limits: there is no ${JSON.stringify(name)}`)
+    if (name === 'exempt' && typeof value !== 'function')
+      throw wrong('limits.exempt is a function of an address')
     if (name !== 'exempt' && !(typeof value === 'number' && value >= 1)) {
       throw wrong(`limits.${name} is a number, at least 1`)
     }

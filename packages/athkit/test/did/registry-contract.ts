@@ -161,6 +161,15 @@ export function registryContract(make: () => Promise<Registry> | Registry): void
           return { ...update, document: { ...update.document, service: [] } }
         },
       ],
+      [
+        'two signatures of one key',
+        'malformed_message',
+        async () => {
+          const state = (await registry.state(NAME)) as DidState
+          const update = await updateOperation({ ...change(state), document: shop.document })
+          return { ...update, signatures: [...update.signatures, ...update.signatures] }
+        },
+      ],
       ['what is no operation', 'malformed_message', async () => ({ type: 'did_operation', did: NAME })],
       ['nothing', 'malformed_message', async () => null],
       [

@@ -96,6 +96,7 @@ describe('createRegistry refuses', () => {
     ['an option it does not know', { rateLimit: 1 }, /no option "rateLimit"/],
     ['a limit it does not know', { limits: { names: 1 } }, /no "names"/],
     ['a limit of nothing', { limits: { namesPerDay: 0 } }, /at least 1/],
+    ['an exemption that is no function', { limits: { exempt: true } }, /function/],
     ['a base path with a slash at its end', { basePath: '/registry/' }, /basePath/],
   ])('%s', (_, more, message) => {
     expect(() => createRegistry({ store: memory(), ...more } as never)).toThrow(message)
