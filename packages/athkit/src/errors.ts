@@ -142,7 +142,6 @@ export class PermissionError extends HandshakeError {
 /** Trouble that stays at home: it is thrown to the caller of the library and never sent. */
 export type LocalTrouble =
   | 'peer_violation'
-  | 'server_not_anchored'
   | 'transport_failed'
   | 'aborted'
   | 'did_unresolved'
@@ -150,6 +149,14 @@ export type LocalTrouble =
   | 'registry_violation'
   | 'store_unavailable'
   | 'session_closed'
+  /** Another server answers than the one that was known at this address (ATH-6.1.5). */
+  | 'server_changed'
+  /** No credential in the vault fits what is asked for. */
+  | 'credential_missing'
+  /** Another passphrase or key than the vault's. */
+  | 'vault_locked'
+  | 'vault_damaged'
+  | 'vault_busy'
 
 export class AthError extends Error {
   override readonly name = 'AthError'

@@ -20,6 +20,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ['store', ['errors']],
   ['client', ['errors', 'crypto', 'net', 'did', 'messages']],
   ['agent', ['client', 'errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages']],
+  ['vault-node', ['errors', 'crypto', 'did', 'handshake', 'agent']],
   ['user', ['client', 'errors', 'crypto', 'did', 'handshake', 'messages']],
   [
     'service',

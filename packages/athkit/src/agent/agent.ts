@@ -5,10 +5,11 @@ import { backoff, LONGEST_WAIT, originOf } from '../client/index.ts'
 import { AthError, HandshakeError } from '../errors.ts'
 import { areScopes } from '../handshake/index.ts'
 import { shakeHands } from './connect.ts'
-import { type AgentContext, contextOf } from './context.ts'
+import { contextOf } from './context.ts'
 import { ScopesDenied } from './denied.ts'
 import type { Established } from './established.ts'
 import { createNarrator } from './events.ts'
+import { type Prepared, prepare, rememberServer, toldApart } from './from-vault.ts'
 import { createLive } from './live.ts'
 import type { AgentOptions, ConnectOptions } from './options.ts'
 import { type AgentSession, createSession } from './session.ts'
@@ -20,7 +21,7 @@ export interface Agent {
    *
    * @throws ScopesDenied when nothing is granted, or not what is required
    * @throws IdentityError, PermissionError, HandshakeError by the name of what failed; `rule` says which rule the server broke
-   * @throws AthError `transport_failed`, `peer_violation`; TypeError for a mistake in the options; the signal's reason
+   * @throws AthError `transport_failed`, `peer_violation`, `server_changed`, `credential_missing`; TypeError for a mistake in the options; the signal's reason
    */
   connect(url: string | URL, options: ConnectOptions): Promise<AgentSession>
 }
@@ -34,9 +35,11 @@ export function createAgent(options: AgentOptions): Agent {
     async connect(url, wish) {
       checkWish(wish)
       const origin = originOf(url, agent)
-      const established = await shakeUntilDone(agent, origin, wish)
+      const prepared = await prepare(agent, origin, wish)
+      const established = await shakeUntilDone(prepared, origin)
+      await rememberServer(agent, established)
       const { tell } = createNarrator(wish.onStep)
-      const live = createLive(agent, established, () => shakeSilently(agent, origin, wish), tell)
+      const live = createLive(agent, established, () => shakeSilently(prepared, origin), tell)
       const session = createSession(agent, live, tell)
       const missing = missingFrom(established, wish.requiredScopes ?? [])
       if (missing.length === 0) return session
@@ -53,17 +56,13 @@ export function createAgent(options: AgentOptions): Agent {
 const MOST_RETRIES = 3
 
 /** A handshake that timed out, or is not known any more, begins anew: at most three times, each after a longer while (ATH-9). */
-async function shakeUntilDone(
-  agent: AgentContext,
-  origin: string,
-  wish: ConnectOptions,
-): Promise<Established> {
+async function shakeUntilDone({ agent, wish, knownServer }: Prepared, origin: string): Promise<Established> {
   for (let retries = 0; ; retries++) {
     try {
       return await shakeHands(agent, origin, wish)
     } catch (error) {
       const wait = retries < MOST_RETRIES ? waitBefore(error, retries) : undefined
-      if (wait === undefined) throw error
+      if (wait === undefined) throw toldApart(error, origin, knownServer)
       wish.onStep?.({ type: 'retrying', reason: (error as Error).message, milliseconds: wait })
       await agent.sleep(wait, wish.signal)
     }
@@ -81,11 +80,7 @@ function waitBefore(error: unknown, retries: number): number | undefined {
 }
 
 /** Nobody is asked behind their back: as soon as somebody would be, it is given up (ATH-7.11). @returns undefined then */
-async function shakeSilently(
-  agent: AgentContext,
-  origin: string,
-  wish: ConnectOptions,
-): Promise<Established | undefined> {
+async function shakeSilently({ agent, wish }: Prepared, origin: string): Promise<Established | undefined> {
   const { signal: _, ...rest } = wish
   let wouldAsk = false
   const onPending = (): never => {

@@ -16,15 +16,11 @@ import { deniedOf, ScopesDenied } from './denied.ts'
 import type { Established } from './established.ts'
 import { createNarrator, type Narrator } from './events.ts'
 import { type Line, sendFlight } from './flight.ts'
-import type { ConnectOptions } from './options.ts'
+import type { Wish } from './from-vault.ts'
 import { awaitOutcome, receivePending } from './pending.ts'
 
 /** @throws HandshakeError by the name of the check that failed, or what the server refused us with; {@link ScopesDenied} */
-export async function shakeHands(
-  agent: AgentContext,
-  origin: string,
-  wish: ConnectOptions,
-): Promise<Established> {
+export async function shakeHands(agent: AgentContext, origin: string, wish: Wish): Promise<Established> {
   const { identity: client, now, sleep } = agent
   const { signal } = wish
   const tell = createNarrator(wish.onStep)
@@ -132,7 +128,7 @@ export async function shakeHands(
 /** The checks of m2; a key that its cached document does not have is looked for in a fresh one (ATH-4.4). */
 async function verifyServer(
   agent: AgentContext,
-  { authorization, serverDid, signal }: ConnectOptions,
+  { authorization, serverDid, signal }: Wish,
   message: Json,
   request: h.HandshakeRequest,
   audience: string,
@@ -170,7 +166,7 @@ interface Asked {
 /** m5 and m9a: both are known as soon as m3 is (ATH-6.2.2, ATH-6.5.1). */
 async function ask(
   agent: AgentContext,
-  wish: ConnectOptions,
+  wish: Wish,
   { audience, handshakeHash, server }: Asked,
   scopes: readonly string[],
   tell: Narrator,

@@ -3,10 +3,12 @@ import type { CipherSuite, KeyExchangeAlgorithm } from '../crypto/algorithms.ts'
 import { createResolver, type Resolver } from '../did/resolver.ts'
 import type { Identity, LiteralPeer } from '../handshake/index.ts'
 import type { AgentOptions } from './options.ts'
+import type { Vault } from './vault.ts'
 
 /** The agent's configuration, checked, with everything that has a default. */
 export interface AgentContext {
   readonly identity: Identity
+  readonly vault: Vault | undefined
   readonly resolver: Resolver
   readonly transport: Transport
   readonly pins: readonly string[]
@@ -37,6 +39,7 @@ export function contextOf(options: AgentOptions): AgentContext {
   if (!(Number.isInteger(concurrency) && concurrency > 0)) throw new TypeError('concurrency: a whole number')
   return {
     identity: options.identity,
+    vault: options.vault,
     resolver: options.resolver ?? createResolver({ now }),
     transport: createTransport({ fetch: options.fetch, answerWithin: options.answerWithin ?? ANSWER_WITHIN }),
     pins: options.pins ?? [],

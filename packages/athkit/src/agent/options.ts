@@ -4,9 +4,12 @@ import type { JsonObject } from '../crypto/json.ts'
 import type { Resolver } from '../did/resolver.ts'
 import type { Identity, LiteralPeer, ServiceMetadata } from '../handshake/index.ts'
 import type { AgentEvent } from './events.ts'
+import type { Vault } from './vault.ts'
 
 export interface AgentOptions {
   readonly identity: Identity
+  /** Where credentials are found, and servers remembered. */
+  readonly vault?: Vault
   /** How DIDs are resolved; key forms alone without it. */
   readonly resolver?: Resolver
   /** The platform's without it. It must not follow redirects by itself. */
@@ -15,7 +18,7 @@ export interface AgentOptions {
   readonly pins?: readonly string[]
   /** Servers, by origin and DID, that follow the source documents to the letter: their plain nonces are signed (ATH-6.1.2). */
   readonly literalPeers?: readonly LiteralPeer[]
-  /** A weakening: takes a server that nothing vouches for at its word (ATH-6.1.5). */
+  /** A weakening: takes a server that nothing vouches for at its word (ATH-6.1.5), with a vault the first time only. */
   readonly trustOnFirstUse?: boolean
   /** A weakening, for development: `http:` on this machine (ATH-3.1). */
   readonly allowPlaintextOnLoopback?: boolean
@@ -47,8 +50,8 @@ export interface Pending {
 }
 
 export interface ConnectOptions {
-  /** m0: the user's credential. */
-  readonly authorization: string | JsonObject
+  /** m0: the user's credential; without it, one that fits is looked for in the vault. */
+  readonly authorization?: string | JsonObject
   /** What to ask for, or what of that which the server offers; the latter costs a round trip. */
   readonly scopes: readonly string[] | ((offered: ServiceMetadata) => readonly string[])
   /** A grant that lacks one of these is given back, and refused as an error. */

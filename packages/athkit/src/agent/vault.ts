@@ -1,0 +1,24 @@
+import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
+import type { Json } from '../crypto/json.ts'
+import type { Identity } from '../handshake/index.ts'
+
+/** What an agent keeps from one run to the next, by kind. */
+export type VaultKind = 'credential' | 'server' | 'handshake' | 'session'
+
+/**
+ * Where an agent keeps its identity, its users' credentials and the servers it knows; all of it secret, and safe from one run to the
+ * next. Implement it on whatever keeps secrets where you are. A key in a KMS or an HSM stays there: `identity` gives the means to
+ * sign, never the key.
+ */
+export interface Vault {
+  /** The agent's identity, made the first time it is asked for: a key-form `did:ath` of that algorithm, ES256 without it. */
+  identity(alg?: SignatureAlgorithm): Promise<Identity>
+  /** Every entry of the kind, by name. */
+  entries(kind: VaultKind): Promise<ReadonlyMap<string, Json>>
+  /**
+   * Changes one entry, in one atomic step: nobody else's change comes in between. It is durable when this resolves.
+   *
+   * @param change what is there, `undefined` for nothing, to what shall be; `undefined` removes it
+   */
+  update(kind: VaultKind, name: string, change: (before: Json | undefined) => Json | undefined): Promise<void>
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest'
+import {
+  addCredential,
+  type ConnectOptions,
+  createAgent,
+  forgetServer,
+  type Vault,
+  type VaultKind,
+} from '../../src/agent/index.ts'
+import type { Json } from '../../src/crypto/json.ts'
+import { AthError } from '../../src/errors.ts'
+import { createUser } from '../../src/user/index.ts'
+import { createFake } from './fake-server.ts'
+import { NOW, ORIGIN, party, refusal, world } from './world.ts'
+
+const scopes = ['goods:read', 'order:create']
+
+/** A vault in memory, of whoever `identity` is. */
+async function inMemory(): Promise<Vault> {
+  const identity = await party()
+  const kinds = new Map<VaultKind, Map<string, Json>>()
+  const ofKind = (kind: VaultKind) => kinds.get(kind) ?? new Map<string, Json>()
+  return {
+    identity: async () => identity,
+    entries: async (kind) => ofKind(kind),
+    async update(kind, name, change) {
+      const entries = new Map(ofKind(kind))
+      const value = change(entries.get(name))
+      if (value === undefined) entries.delete(name)
+      else entries.set(name, value)
+      kinds.set(kind, entries)
+    },
+  }
+}
+
+async function withVault(more: { trustOnFirstUse?: boolean } = {}) {
+  const made = await world({})
+  const vault = await inMemory()
+  const identity = await vault.identity()
+  let fetch = made.fake.fetch
+  const agent = createAgent({
+    identity,
+    vault,
+    now: () => NOW,
+    fetch: (url, init) => fetch(url, init),
+    sleep: async () => undefined,
+    ...more,
+  })
+  const authorize = (options: { audience?: readonly string[]; seconds?: number; scopes?: string[] } = {}) =>
+    made.user.authorize({
+      clientDid: identity.did,
+      scopes: options.scopes ?? scopes,
+      expiresInSeconds: options.seconds ?? 7200,
+      ...(options.audience === undefined ? {} : { audience: options.audience }),
+    })
+  const connect = (wish: Partial<ConnectOptions> = {}) => agent.connect(ORIGIN, { scopes, ...wish })
+  /** Another server takes over the address. */
+  const replaceServer = async () => {
+    const server = await party()
+    fetch = createFake({ server, clock: { now: NOW } }).fetch
+    return server
+  }
+  return { ...made, vault, agent, authorize, connect, replaceServer }
+}
+
+const trouble = (work: Promise<unknown>) =>
+  work.then(
+    () => 'connected',
+    (error: unknown) => (error instanceof AthError ? error.trouble : String(error)),
+  )
+
+describe('credentials in the vault', () => {
+  test('the one that fits is found', async () => {
+    const { vault, authorize, connect, server } = await withVault()
+    await addCredential(vault, await authorize({ audience: ['did:ath:another'] }))
+    expect(await trouble(connect())).toBe('credential_missing')
+    await addCredential(vault, await authorize({ audience: [server.did], scopes: ['goods:read'] }))
+    expect(await trouble(connect({ serverDid: server.did }))).toBe('credential_missing')
+    await addCredential(vault, await authorize({ audience: [server.did] }))
+    const session = await connect({ serverDid: server.did })
+    expect(session.grant.scopes).toEqual(scopes)
+  })
+
+  test('one for another agent is not, nor one that has ended, which is thrown away', async () => {
+    const { vault, authorize, connect, user } = await withVault({ trustOnFirstUse: true })
+    const foreign = await user.authorize({
+      clientDid: 'did:ath:somebody_else',
+      scopes,
+      expiresInSeconds: 7200,
+    })
+    await addCredential(vault, foreign)
+    const past = createUser({ identity: await party(), now: () => NOW - 10_000 })
+    const { did } = await vault.identity()
+    await addCredential(vault, await past.authorize({ clientDid: did, scopes, expiresInSeconds: 60 }))
+    expect((await vault.entries('credential')).size).toBe(2)
+    expect(await trouble(connect())).toBe('credential_missing')
+    expect((await vault.entries('credential')).size).toBe(1)
+    await addCredential(vault, await authorize())
+    await expect(connect()).resolves.toBeDefined()
+  })
+
+  test('nothing that is no credential is put there', async () => {
+    const { vault } = await withVault()
+    await expect(addCredential(vault, 'not a JWT')).rejects.toThrow()
+  })
+
+  test('without a vault, one must be given', async () => {
+    const made = await world()
+    await expect(made.agent.connect(ORIGIN, { scopes })).rejects.toThrow(TypeError)
+  })
+})
+
+describe('trust on first use (ATH-6.1.5)', () => {
+  test('a server that was taken at its word is remembered; another at its address is a loud error', async () => {
+    const { vault, authorize, connect, server, replaceServer } = await withVault({ trustOnFirstUse: true })
+    const authorization = await authorize()
+    await connect({ authorization })
+    expect((await vault.entries('server')).get(ORIGIN)).toBe(server.did)
+    await connect({ authorization })
+    const other = await replaceServer()
+    expect(await trouble(connect({ authorization }))).toBe('server_changed')
+    await forgetServer(vault, `${ORIGIN}/any/path`)
+    await connect({ authorization })
+    expect((await vault.entries('server')).get(ORIGIN)).toBe(other.did)
+  })
+
+  test('what vouches for the new server goes before memory', async () => {
+    const { authorize, connect, replaceServer } = await withVault({ trustOnFirstUse: true })
+    await connect({ authorization: await authorize() })
+    const other = await replaceServer()
+    await expect(
+      connect({ authorization: await authorize({ audience: [other.did] }) }),
+    ).resolves.toBeDefined()
+  })
+
+  test('a server that something vouches for is not remembered, and nobody is without opting in', async () => {
+    const { vault, authorize, connect, server } = await withVault()
+    await connect({ authorization: await authorize({ audience: [server.did] }) })
+    expect((await vault.entries('server')).size).toBe(0)
+    expect(await refusal(connect({ authorization: await authorize() }))).toBe('identity_unknown')
+  })
+})
