@@ -60,6 +60,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       ...Object.fromEntries(TIMEOUTS.map((name) => [name, text])),
     },
   })
+  for (const did of values.enrol) if (!isDid(did)) throw new Error(`--enrol ${did}: not a DID`)
   const given = values as unknown as Record<string, string | undefined>
   if (values.ask !== 'always' && values.ask !== 'never') throw new Error('--ask is always or never')
   const timeouts = TIMEOUTS.flatMap((name) => {
@@ -79,6 +80,8 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
     timeouts: new Map(timeouts),
   }
 }
+
+const isDid = (text: string): boolean => /^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$/.test(text)
 
 const seconds = (name: string, value: string): number => wholeNumber(name, value, 86_400)
 

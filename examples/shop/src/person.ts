@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bindingChoices, visible } from 'athkit/user'
 
 type Question = Parameters<typeof bindingChoices>[0] & {
@@ -8,8 +9,15 @@ type Question = Parameters<typeof bindingChoices>[0] & {
   readonly restrictions?: unknown
 }
 
-/** Asks the person at the terminal: which code the agent shows, and what of it they approve. Nothing approved denies. */
+/** Milliseconds in which the others tell what led here, so that it stands above the question and not in it. */
+const OTHERS_FIRST = 400
+
+/**
+ * Asks the person at the terminal: which code the agent shows, and what of it they approve. Nothing approved denies, and so does a
+ * person who leaves.
+ */
 export async function askPerson(question: Question): Promise<readonly string[]> {
+  await sleep(OTHERS_FIRST)
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const choices = bindingChoices(question)
@@ -31,6 +39,10 @@ export async function askPerson(question: Question): Promise<readonly string[]> 
     if (answer.startsWith('d') || answer.startsWith('n')) return []
     const unticked = new Set(answer.match(/[0-9]+/g)?.map(Number) ?? [])
     return scopes.filter((_, index) => !unticked.has(index + 1))
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error
+    process.stderr.write('\n')
+    return []
   } finally {
     terminal.close()
   }

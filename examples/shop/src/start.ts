@@ -16,6 +16,11 @@ const hasPerson = process.stdin.isTTY === true && !values.yes && !values.deny &&
 const folder = mkdtempSync(join(tmpdir(), 'athkit-shop-'))
 const path = (name: string) => join(folder, name)
 const children: ChildProcess[] = []
+let ended = (_: Error): void => undefined
+/** Rejects when one of the three ends before the story does: the others would wait for it for ever. */
+const anEnd = new Promise<never>((_, reject) => {
+  ended = reject
+})
 const out = printer(({ role, step, text }: Line) => {
   console.log(`${step ? `${step.padStart(2)} ` : '   '} ${role.padEnd(6)} ${text}`)
 })
@@ -41,7 +46,12 @@ function start(
       if (message.say === undefined) resolve(message)
       else out.add(message.say)
     })
-    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
+    child.once('exit', (code) => {
+      const error = new Error(`${name} ended with ${code}`)
+      reject(error)
+      // The assistant's end is the story's.
+      if (code !== 0 || name !== 'assistant') ended(error)
+    })
   })
 }
 
@@ -94,7 +104,7 @@ function deviation({ granted, placed, beyond, found }: Report): string | undefin
 
 let code = 1
 try {
-  const outcome = await scenario()
+  const outcome = await Promise.race([scenario(), anEnd])
   out.flush()
   const wrong = deviation(outcome)
   if (wrong === undefined) {

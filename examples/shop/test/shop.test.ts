@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { createAgent } from '../../../packages/athkit/src/agent/index.ts'
 import { generateSigner } from '../../../packages/athkit/src/crypto/keys.ts'
 import { didFromKey } from '../../../packages/athkit/src/did/did.ts'
 import { createUser } from '../../../packages/athkit/src/user/index.ts'
+import { fetchWith } from './fetch-with.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'athkit-shop-test-'))
 let child: ChildProcess | undefined
@@ -28,32 +28,6 @@ const start = (args: string[]) =>
     child.once('exit', (code) => reject(new Error(`the shop ended with ${code}`)))
     child.stdout?.once('data', (data) => resolve(JSON.parse(String(data))))
   })
-
-/** `fetch` that trusts the shop's authority, speaks TLS 1.3, and says which version it was. */
-function fetchWith(ca: string, protocols: Set<string | null>) {
-  return (url: string, init: RequestInit & { duplex?: 'half' }) =>
-    new Promise<Response>((resolve, reject) => {
-      const headers = Object.fromEntries(new Headers(init.headers))
-      const outgoing = request(
-        url,
-        { method: init.method ?? 'GET', headers, ca, agent: false },
-        (incoming) => {
-          protocols.add((incoming.socket as import('node:tls').TLSSocket).getProtocol())
-          const chunks: Buffer[] = []
-          incoming.on('data', (chunk) => chunks.push(chunk))
-          incoming.on('end', () => {
-            const answered = new Headers(
-              Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]),
-            )
-            const body = chunks.length === 0 ? null : Buffer.concat(chunks)
-            resolve(new Response(body, { status: incoming.statusCode ?? 500, headers: answered }))
-          })
-        },
-      )
-      outgoing.on('error', reject)
-      new Response(init.body ?? null).arrayBuffer().then((bytes) => outgoing.end(Buffer.from(bytes)), reject)
-    })
-}
 
 test('an outside agent and user shake hands with it over TLS 1.3, order, follow the order', async () => {
   const [agentParty, userParty] = [await party(), await party()]

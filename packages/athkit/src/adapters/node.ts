@@ -40,6 +40,27 @@ async function answer(
   abortWith(request, outgoing)
   const response = await handler(request, { address: incoming.socket.remoteAddress ?? 'unknown' })
   await send(response ?? new Response(null, { status: 404 }), outgoing)
+  if (!incoming.complete) dropRest(incoming)
+}
+
+const MOST_DROPPED_BYTES = 1_048_576
+const DROP_WITHIN_MS = 5000
+
+/**
+ * What a client goes on to send after it has its answer is read and thrown away, so that its next request on this connection is
+ * heard. If that is much, or slow, the connection ends instead.
+ */
+function dropRest(incoming: IncomingMessage): void {
+  let left = MOST_DROPPED_BYTES
+  const timer = setTimeout(() => incoming.destroy(), DROP_WITHIN_MS)
+  incoming.once('close', () => clearTimeout(timer))
+  incoming.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) incoming.destroy()
+    // Whoever holds the body as a stream stops it again and again.
+    else incoming.resume()
+  })
+  incoming.resume()
 }
 
 /** A signal costs as much as the rest of a request, so there is none until somebody asks. */
