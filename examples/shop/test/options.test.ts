@@ -63,7 +63,7 @@ async function shop(args: readonly string[], db?: string) {
       if (answer === 'deny') await link.deny(question)
     }
   }
-  answering().catch((e) => undefined)
+  answering().catch(() => undefined)
   return {
     ...ready,
     child,

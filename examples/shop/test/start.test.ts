@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 const run = (...args: string[]) =>
@@ -43,13 +43,26 @@ test('what deviates ends with another status', async () => {
   expect(err).toContain('Not as it should be')
 }, 30_000)
 
-test('the snippets of README.md stand in files that run', () => {
+test.each(['README.md', 'README.zh.md'])('the snippets of %s stand in files that run', (name) => {
   const root = new URL('../../../', import.meta.url)
-  const readme = readFileSync(new URL('README.md', root), 'utf8')
+  const readme = readFileSync(new URL(name, root), 'utf8')
   const snippets = [...readme.matchAll(/<!-- from (\S+) -->\n```ts\n([\s\S]*?)```/g)]
   expect(snippets.length).toBeGreaterThanOrEqual(2)
   const flat = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
   for (const [, file, snippet] of snippets) {
     expect(flat(readFileSync(new URL(file as string, root), 'utf8'))).toContain(flat(snippet as string))
   }
+})
+
+test('both READMEs say the same commands and point to files that are there', () => {
+  const root = new URL('../../../', import.meta.url)
+  const [english, chinese] = ['README.md', 'README.zh.md'].map((name) => {
+    const text = readFileSync(new URL(name, root), 'utf8')
+    const links = [...text.matchAll(/\]\(([^)#]+)\)/g)].map(([, link]) => link as string)
+    for (const link of links) expect(existsSync(new URL(link, root)), link).toBe(true)
+    const commands = [...text.matchAll(/^(npm [^#\n]+?) *(?:#|$)/gm)].map(([, command]) => command)
+    return { commands, links: links.filter((link) => !link.startsWith('README')) }
+  })
+  expect(chinese).toEqual(english)
+  expect(english?.commands).toContain('npm ci && npm start')
 })
