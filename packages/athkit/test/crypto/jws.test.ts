@@ -1,6 +1,6 @@
 import { compactVerify, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { utf8 } from '../../src/crypto/bytes.ts'
+import { toBase64url, utf8 } from '../../src/crypto/bytes.ts'
 import { decodeJws, signJwt, verifyJwt } from '../../src/crypto/jws.ts'
 import { generateSigner, publicKeyFromJwk } from '../../src/crypto/keys.ts'
 import { HandshakeError } from '../../src/errors.ts'
@@ -70,6 +70,28 @@ describe.each(['ES256', 'EdDSA'] as const)('JWS with %s (RFC 7515, ATH-5.3)', (a
       expect(await verify(altered), `character ${at}`).toBe('credential_invalid')
     }
   })
+})
+
+test('a header that names another algorithm or key than the one that signed is refused', async () => {
+  const signer = await generateSigner()
+  const sign = async (header: object) => {
+    const part = (value: object) => toBase64url(utf8(JSON.stringify(value)))
+    const input = `${part({ typ: 'x', ...header })}.${part({})}`
+    return `${input}.${toBase64url(await signer.sign(utf8(input)))}`
+  }
+  const verify = (token: string) =>
+    verifyJwt(token, { typ: 'x', keys: [signer.publicKey], now: NOW, refuseAs: 'token_invalid' })
+  await expect(verify(await sign({ alg: 'ES256' }))).resolves.toBeDefined()
+  await expect(verify(await sign({ alg: 'ES256', kid: signer.publicKey.thumbprint }))).resolves.toBeDefined()
+  for (const header of [
+    { alg: 'EdDSA' },
+    { alg: 'none' },
+    {},
+    { alg: 'ES256', kid: 'another' },
+    { alg: 'ES256', kid: 1 },
+  ]) {
+    await expect(verify(await sign(header)), JSON.stringify(header)).rejects.toThrow(HandshakeError)
+  }
 })
 
 test('what a lenient parser would take is no JWS here', () => {

@@ -157,10 +157,13 @@ describe('shares (ATH-2)', () => {
   test('a share that is compressed, off its curve, of small order, or of another length is refused', async () => {
     const [p, x] = await Promise.all([generateShare('ECDH-P256'), generateShare('ECDH-X25519')])
     const compressed = toBase64url(p256.getPublicKey(p256.utils.randomSecretKey(), true))
+    const hybrid = Buffer.from((await generateShare('ECDH-P256')).params, 'base64url')
+    hybrid[0] = 6 + ((hybrid[64] as number) & 1)
     const off = new Uint8Array(65).fill(5)
     off[0] = 4
     for (const wrong of [
       compressed,
+      toBase64url(hybrid),
       toBase64url(off),
       toBase64url(new Uint8Array(65)),
       x.params,

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { seal } from '../../src/crypto/aead.ts'
 import type { CipherSuite } from '../../src/crypto/algorithms.ts'
 import { concat, utf8 } from '../../src/crypto/bytes.ts'
 import { HandshakeError } from '../../src/errors.ts'
@@ -140,6 +141,39 @@ describe.each(CIPHERS)('records under %s', (suite) => {
     }
   })
 
+  test('whoever marks a record in the middle as the last one is found out', async () => {
+    const records = await collected(sealStream(suite, KEY, HEAD, of(utf8('one'), utf8('two'))))
+    const [head, one] = records.map((record) => Uint8Array.from(record)) as [Uint8Array, Uint8Array]
+    one[0] = (one[0] as number) | 0x80
+    await refused(openWhole(suite, concat(head, one)))
+  })
+
+  test('a record without plaintext that is not the last is refused though it opens', async () => {
+    const nonce = (counter: number, last: number) =>
+      Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, counter, last)
+    const record = (sealed: Uint8Array, last: number) =>
+      concat(Uint8Array.of(last * 0x80, 0, 0, sealed.length), sealed)
+    const [head] = await collected(sealStream(suite, KEY, HEAD, of()))
+    const empty = record(await seal(suite, KEY, nonce(1, 0), new Uint8Array()), 0)
+    const end = async (counter: number) => record(await seal(suite, KEY, nonce(counter, 1), utf8('x')), 1)
+    expect((await openWhole(suite, concat(head as Uint8Array, await end(1)))).body).toHaveLength(1)
+    await refused(openWhole(suite, concat(head as Uint8Array, empty, await end(2))))
+  })
+
+  test('what announces too much is refused before it is read', async () => {
+    let read = 0
+    async function* endless() {
+      yield Uint8Array.of(0x7f, 0xff, 0xff, 0xff)
+      for (;;) {
+        read += 65_536
+        if (read > 10_000_000) throw new Error('it is read')
+        yield new Uint8Array(65_536)
+      }
+    }
+    await refused(openWhole(suite, endless()))
+    expect(read).toBe(0)
+  })
+
   test('a record of another exchange does not fit', async () => {
     const other = new Uint8Array(32).fill(8)
     await refused(openWhole(suite, await sealWhole(suite, other, HEAD, utf8('x'))))
@@ -181,6 +215,7 @@ test('requests and responses, and any two headers, have keys of their own (ATH-7
     exchangeKey(secret, 'request', b),
     exchangeKey(secret, 'response', a, salt),
     exchangeKey(secret, 'response', b, salt),
+    exchangeKey(secret, 'response', a),
     exchangeKey(new Uint8Array(32).fill(2), 'request', a),
   ])
   expect(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size).toBe(keys.length)

@@ -30,8 +30,8 @@ async function rotated(alg: 'ECDH-P256' | 'ECDH-X25519') {
     epoch: 1,
     now: NOW,
   })
-  const finish = (more: JsonObject = {}, now = NOW) =>
-    finishRotation({ ...answered.response, ...more }, { request, share, keys, highestEpoch: 0, now })
+  const finish = (more: JsonObject = {}, now = NOW, highestEpoch = 0) =>
+    finishRotation({ ...answered.response, ...more }, { request, share, keys, highestEpoch, now })
   return { keys, answered, finish, share, request }
 }
 
@@ -61,6 +61,8 @@ describe.each(['ECDH-P256', 'ECDH-X25519'] as const)('rotation with %s (ATH-7.9)
     expect(hex((await finish({ epoch: 2 })).keys.c2s)).not.toBe(hex(answered.keys.c2s))
     expect(hex((await finish({ more: 1 })).keys.c2s)).not.toBe(hex(answered.keys.c2s))
     expect(await nameOf(finish({ epoch: 0 }))).toBe('malformed_message')
+    expect(await nameOf(finish({}, NOW, 1))).toBe('malformed_message')
+    expect(await nameOf(finish({}, NOW, 7))).toBe('malformed_message')
     expect(await nameOf(finish({ epoch: 1.5 }))).toBe('malformed_message')
     expect(await nameOf(finish({ type: 'other' }))).toBe('malformed_message')
     expect(await nameOf(finish({ key_exchange_params: 'AAAA' }))).toBe('malformed_message')

@@ -30,6 +30,7 @@ describe('joining two restrictions to the stricter (ATH-6.4.3)', () => {
     [{ rate_limit: '1/fortnight' }, {}, 'denied'],
     [{ rate_limit: 'nonsense' }, { rate_limit: '5/second' }, 'denied'],
     [{ ip_whitelist: ['10.0.0.0/8'] }, { ip_whitelist: ['10.1.0.0/16'] }, { ip_whitelist: ['10.1.0.0/16'] }],
+    [{ ip_whitelist: ['10.0.0.0/8'] }, { ip_whitelist: ['10.0.0.0/16'] }, { ip_whitelist: ['10.0.0.0/16'] }],
     [{ ip_whitelist: ['10.0.0.0/8'] }, { ip_whitelist: ['192.168.0.0/16'] }, 'denied'],
     [{ ip_whitelist: ['10.0.0.1'] }, {}, 'denied'],
     [{ ip_whitelist: [] }, {}, 'denied'],
