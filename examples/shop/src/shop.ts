@@ -99,12 +99,20 @@ function serviceOf(options: ShopOptions, { identity, store, origins }: Parts) {
 /** On both loopback addresses, under one port, before anything else: the service has to know its origin. */
 async function listen(options: ShopOptions): Promise<{ servers: readonly Server[]; port: number }> {
   const { cert, key } = await certificates(options)
-  const make = () => createServer({ cert, key, minVersion: 'TLSv1.3' })
+  const make = () => createServer({ cert, key, minVersion: 'TLSv1.3', ...PATIENCE })
   const first = await bound(make(), options.port, '127.0.0.1')
   const { port } = first.address() as AddressInfo
   // A machine without IPv6 has one address to listen on.
   const second = await bound(make(), port, '::1').catch(() => undefined)
   return { servers: second === undefined ? [first] : [first, second], port }
+}
+
+/** Milliseconds for whoever sends slowly, or nothing: connections are not held for nothing. Streamed answers are not requests. */
+const PATIENCE = {
+  handshakeTimeout: 10_000,
+  headersTimeout: 15_000,
+  requestTimeout: 120_000,
+  connectionsCheckingInterval: 5000,
 }
 
 async function certificates({ certFile, keyFile, caFile }: ShopOptions) {

@@ -2,8 +2,8 @@ import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
 import type { Json } from '../crypto/json.ts'
 import type { Identity } from '../handshake/index.ts'
 
-/** What an agent keeps from one run to the next, by kind. */
-export type VaultKind = 'credential' | 'server' | 'handshake' | 'session'
+/** What an agent keeps from one run to the next, by kind; `signed` is what a user remembers of the credentials they signed. */
+export type VaultKind = 'credential' | 'signed' | 'server' | 'handshake' | 'session'
 
 /**
  * Where an agent keeps its identity, its users' credentials and the servers it knows; all of it secret, and safe from one run to the

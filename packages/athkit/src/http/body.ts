@@ -22,7 +22,9 @@ export async function readBody(request: Request, most = MAX_BYTES): Promise<Uint
   const pieces: Uint8Array[] = []
   let length = 0
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch((cause: unknown) => {
+      throw refuse('malformed_message', 'the body broke off', { rule: 'ATH-1.1', cause })
+    })
     if (done) return pieces.length === 1 ? (pieces[0] as Uint8Array) : concat(...pieces)
     length += value.length
     if (length > most) {

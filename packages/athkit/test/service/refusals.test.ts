@@ -345,4 +345,16 @@ describe('m9a at the service', () => {
       body: { error: 'session_expired' },
     })
   })
+
+  test('after the end of the credential comes too late, by its name (ATH-6.2.1)', async () => {
+    const at = await shop(ASK_NOBODY)
+    const agent = await agentOf(at)
+    const m5 = await agent.m5({ credential: await agent.credential({ expiresAt: NOW + 5 }) })
+    await agent.post([agent.m3, m5])
+    at.clock.now += 5
+    expect(await agent.post(await agent.m9a(m5))).toMatchObject({
+      status: 401,
+      body: { error: 'credential_expired' },
+    })
+  })
 })

@@ -82,6 +82,9 @@ async function exchanged(
   })
   const messages = { ...before, m9a }
   const now = context.now()
+  if (user.expiresAt <= now) {
+    throw refuse('credential_expired', 'the credential ended before m9a', { rule: 'ATH-6.2.1', step: 'm9a' })
+  }
   if (grantEnd(messages.m8) <= now) {
     throw refuse('session_expired', 'the grant ended before m9a', { rule: 'ATH-6.4.2', step: 'm9a' })
   }

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { Agent, request } from 'node:https'
+import { Readable } from 'node:stream'
+import { Usage } from './outcome.ts'
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/**
+ * A `fetch` over TLS 1.3 that follows no redirect and trusts, beside the platform's authorities or instead of them, those in a PEM
+ * file. Bodies stream both ways.
+ */
+export function fetchTrusting(caFile: string | undefined): Fetch {
+  const ca = caFile === undefined ? undefined : readText(caFile)
+  const agent = new Agent({ keepAlive: true, minVersion: 'TLSv1.3', ...(ca === undefined ? {} : { ca }) })
+  return async (url, init) => {
+    const given = new Request(url, init)
+    const headers = Object.fromEntries(given.headers)
+    return new Promise<Response>((resolve, reject) => {
+      const outgoing = request(
+        url,
+        { method: given.method, headers, agent, signal: given.signal },
+        (incoming) => {
+          const answered = new Headers()
+          for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+            answered.append(incoming.rawHeaders[i] as string, incoming.rawHeaders[i + 1] as string)
+          }
+          const status = incoming.statusCode ?? 500
+          const hasNone = status === 204 || status === 304
+          const body = hasNone ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>)
+          if (hasNone) incoming.resume()
+          resolve(new Response(body, { status, headers: answered }))
+        },
+      )
+      outgoing.on('error', reject)
+      if (given.body === null) outgoing.end()
+      else
+        Readable.fromWeb(given.body as Parameters<typeof Readable.fromWeb>[0])
+          .on('error', reject)
+          .pipe(outgoing)
+    })
+  }
+}
+
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new Usage(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}

@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const ROOT = new URL('../../../', import.meta.url).pathname
+const folder = mkdtempSync(join(tmpdir(), 'athkit-cli-'))
+const at = (name: string) => join(folder, name)
+const children: ChildProcess[] = []
+
+interface Ran {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+  /** The last line of standard output. */
+  readonly last: Record<string, unknown>
+}
+
+/** `ath`, as somebody with a vault of their own. */
+function ath(who: string, ...args: string[]): Promise<Ran> {
+  const key = Buffer.alloc(32, who.charCodeAt(0)).toString('base64url')
+  const child = spawn(process.execPath, [join(ROOT, 'tools/ath.mjs'), ...args], {
+    env: { ...process.env, ATH_VAULT: at(`${who}.vault`), ATH_VAULT_KEY: key },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  let [out, err] = ['', '']
+  child.stdout.on('data', (data) => {
+    out += data
+  })
+  child.stderr.on('data', (data) => {
+    err += data
+  })
+  return new Promise((resolve) =>
+    child.on('close', (status) => {
+      const line = out.trim().split('\n').at(-1) ?? ''
+      resolve({ status, out, err, last: line.startsWith('{') ? JSON.parse(line) : {} })
+    }),
+  )
+}
+
+/** The shop alone; nobody waits after a denial. */
+function shop(enrol: string): Promise<{ origin: string; server_did: string }> {
+  const script = join(ROOT, 'examples/shop/dist/shop.js')
+  const args = ['--port', '0', '--ca-file', at('ca.pem'), '--enrol', enrol, '--denial-backoff', '0']
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  children.push(child)
+  return new Promise((resolve) => child.stdout.once('data', (data) => resolve(JSON.parse(String(data)))))
+}
+
+let service: { origin: string; server_did: string }
+let [agentDid, userDid] = ['', '']
+const where = () => [service.origin, '--ca', at('ca.pem'), '--server', service.server_did]
+const SCOPES = ['--scopes', 'goods:read,order:create']
+
+beforeAll(async () => {
+  const [agent, user] = await Promise.all([ath('agent', 'init', '--json'), ath('user', 'init', '--json')])
+  agentDid = String(agent.last.did)
+  userDid = String(user.last.did)
+  service = await shop(userDid)
+  await ath(
+    'user',
+    'authorize',
+    '--client',
+    agentDid,
+    ...SCOPES,
+    '--aud',
+    service.server_did,
+    '--expires-in',
+    '600',
+    '--out',
+    at('m0'),
+  )
+}, 30_000)
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const connect = (...more: string[]) => ath('agent', 'connect', ...where(), ...SCOPES, ...more, '--json')
+const confirm = (...more: string[]) => ath('user', 'confirm', ...where(), '--wait', '20', ...more, '--json')
+
+describe('ath', () => {
+  test('init and did: one identity, which stays; the vault is for its owner alone', async () => {
+    expect(agentDid).toMatch(/^did:ath:z/)
+    expect((await ath('agent', 'init')).out.trim()).toBe(agentDid)
+    expect((await ath('agent', 'did', '--json')).last).toEqual({ ok: true, did: agentDid })
+    expect(statSync(at('agent.vault')).mode & 0o777).toBe(0o600)
+  }, 20_000)
+
+  test('connect and confirm: requests in order, with a rotation and a renewal between them', async () => {
+    const [connected, confirmed] = await Promise.all([
+      connect(
+        '--authorization',
+        at('m0'),
+        '--ttl',
+        '300',
+        '--request',
+        'GET /api/goods?keyword=phone',
+        '--rotate',
+        '--request',
+        'POST /api/order {"goods_id":"200","quantity":3}',
+        '--renew',
+        '--request',
+        'GET /api/profile',
+      ),
+      confirm('--approve'),
+    ])
+    expect(connected.last).toMatchObject({
+      ok: true,
+      scopes_granted: ['goods:read', 'order:create'],
+      responses: [
+        { status: 200, body: { goods: expect.any(Array) } },
+        { status: 201, body: { amount: 147 } },
+        { status: 403, body: { error: 'scope_denied' } },
+      ],
+    })
+    expect(connected.err).toMatch(/code to pick is [0-9]{2}/)
+    expect(connected.status).toBe(0)
+    expect(confirmed.last).toMatchObject({
+      ok: true,
+      client_did: agentDid,
+      approved: true,
+      code_picked: false,
+      restrictions: { order_amount_limit: 5000 },
+    })
+    expect(confirmed.err).toContain('nobody compared the code')
+  }, 30_000)
+
+  test('what is narrowed is granted so; what is denied ends with status 4', async () => {
+    const [narrow] = await Promise.all([
+      connect('--authorization', at('m0')),
+      confirm('--only', 'goods:read'),
+    ])
+    expect(narrow.last).toMatchObject({ ok: true, scopes_granted: ['goods:read'], responses: [] })
+    const [denied, denial] = await Promise.all([connect('--authorization', at('m0')), confirm('--deny')])
+    expect(denied.last).toMatchObject({ ok: false, error: 'scope_denied', rule: 'ATH-6.4.1' })
+    expect(denied.status).toBe(4)
+    expect(denial.last).toMatchObject({ ok: true, approved: false, scopes_approved: [] })
+  }, 30_000)
+
+  test('a credential that was asked for, signed and added is found in the vault', async () => {
+    const asked = await ath(
+      'agent',
+      'request-authorization',
+      ...SCOPES,
+      '--aud',
+      service.server_did,
+      '--out',
+      at('asked'),
+    )
+    expect(asked.status).toBe(0)
+    expect(JSON.parse(readFileSync(at('asked'), 'utf8'))).toMatchObject({ client_did: agentDid })
+    const none = await connect()
+    expect([none.last.error, none.status]).toEqual(['credential_missing', 6])
+    const limits = '{"order_amount_limit":100}'
+    expect(
+      (await ath('user', 'authorize', '--request', at('asked'), '--restrictions', limits, '--out', at('m0b')))
+        .status,
+    ).toBe(0)
+    expect((await ath('agent', 'credential', 'add', at('m0b'), '--json')).last).toEqual({ ok: true })
+    const [connected, confirmed] = await Promise.all([
+      connect('--request', 'POST /api/order {"goods_id":"200","quantity":3}'),
+      confirm('--approve'),
+    ])
+    expect(connected.last).toHaveProperty('responses.0.status', 403)
+    expect(confirmed.last).toMatchObject({ restrictions: { order_amount_limit: 100 } })
+  }, 30_000)
+
+  test('another server than the one that is meant, or one that nobody vouches for, ends with status 3', async () => {
+    const other = await ath(
+      'agent',
+      'connect',
+      service.origin,
+      '--ca',
+      at('ca.pem'),
+      '--server',
+      userDid,
+      ...SCOPES,
+      '--authorization',
+      at('m0'),
+      '--json',
+    )
+    expect(other.last).toMatchObject({ ok: false, error: 'identity_unknown', rule: 'ATH-6.1.5' })
+    expect(other.status).toBe(3)
+  }, 20_000)
+
+  test('an authority that is not trusted, or nobody there, ends with status 5', async () => {
+    const untrusted = await ath(
+      'agent',
+      'connect',
+      service.origin,
+      ...SCOPES,
+      '--authorization',
+      at('m0'),
+      '--json',
+    )
+    expect(untrusted.last).toMatchObject({ ok: false, error: 'transport_failed' })
+    expect(untrusted.status).toBe(5)
+    const none = await confirm('--approve', '--wait', '1')
+    expect(none.last).toMatchObject({
+      ok: false,
+      error: 'transport_failed',
+      reason: 'no question within 1 s',
+    })
+    expect(none.status).toBe(5)
+  }, 60_000)
+
+  test('another key than the vault’s', async () => {
+    writeFileSync(at('zoe.vault'), readFileSync(at('agent.vault')))
+    const { last, status } = await ath('zoe', 'did', '--json')
+    expect(last).toMatchObject({ ok: false, error: 'vault_locked' })
+    expect(status).toBe(6)
+  })
+
+  test.each([
+    [['connect'], 'scopes'],
+    [['connect', '--scopes', 'a:b'], 'url'],
+    [['nonsense'], 'nonsense'],
+    [['authorize', '--out', 'x'], '--client'],
+    [['authorize', '--client', 'x', '--scopes', 'a', '--out', 'x'], 'scopes'],
+    [['authorize', '--client', 'x', '--scopes', 'a:b', '--expires-in', 'soon', '--out', 'x'], 'soon'],
+    [['authorize', '--request', '/nowhere', '--out', 'x'], '/nowhere'],
+    [['connect', 'https://localhost:1', '--scopes', 'a:b', '--request', 'GET'], 'GET'],
+    [['connect', 'https://localhost:1', '--scopes', 'a:b', '--request', 'POST /x {'], 'JSON'],
+    [['confirm', 'https://localhost:1', '--server', 'x', '--approve', '--deny'], 'one of'],
+    [['confirm', 'https://localhost:1', '--server', 'x'], 'terminal'],
+    [['init', '--alg', 'RS256'], 'ES256'],
+  ])('%j: one sentence, and status 2', async (args, word) => {
+    const { status, out, err } = await ath('agent', ...args)
+    expect([status, out]).toEqual([2, ''])
+    expect(err.toLowerCase()).toContain(word.toLowerCase())
+    expect(err).not.toMatch(/ at .*:[0-9]+:[0-9]+/)
+  })
+
+  test('--help says what the exit statuses mean', async () => {
+    const { status, out } = await ath('agent', '--help')
+    expect(status).toBe(0)
+    expect(out).toContain('4 not allowed')
+    expect(out).toContain('ATH_PASSPHRASE')
+  })
+})
