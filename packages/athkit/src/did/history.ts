@@ -9,7 +9,7 @@ import { parseDid } from './did.ts'
 import { type DidDocument, keysOf, RELATIONSHIPS } from './document.ts'
 
 /** The history of a named DID (ATH-4.6): each operation signed by who controlled the state before it, and chained to it. */
-const Operation = v.object({
+export const DidOperation = v.object({
   type: v.literal('did_operation'),
   did: v.string(),
   op: v.picklist(['create', 'update', 'deactivate']),
@@ -19,7 +19,7 @@ const Operation = v.object({
   timestamp: time,
   signatures: v.array(v.object({ kid: v.string(), signature: v.unknown() })),
 })
-export type DidOperation = v.InferOutput<typeof Operation> & JsonObject
+export type DidOperation = v.InferOutput<typeof DidOperation> & JsonObject
 
 export interface DidState {
   readonly did: string
@@ -80,7 +80,7 @@ export async function verifyHistory(
  *   `signature_invalid` when a signature that is due is missing or wrong
  */
 export async function applyOperation(message: Json, before: DidState | undefined): Promise<DidState> {
-  const operation: DidOperation = shaped(Operation, message, 'did_operation')
+  const operation: DidOperation = shaped(DidOperation, message, 'did_operation')
   const { did, op, seq } = operation
   if (parseDid(did).form !== 'named')
     throw refuse('malformed_message', 'not a named DID', { rule: 'ATH-4.1' })

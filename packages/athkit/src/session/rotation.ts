@@ -7,13 +7,13 @@ import { refuse } from '../errors.ts'
 import { deriveNextEpoch, type EpochKeys } from './keys.ts'
 
 /** Key rotation (ATH-7.9): one message each way, inside the session; the same `sid`, keys of a new ECDH. */
-const RotationRequest = v.object({
+export const RotationRequest = v.object({
   type: v.literal('key_rotation'),
   key_exchange_alg: v.picklist(KEY_EXCHANGES),
   key_exchange_params: v.string(),
   timestamp: time,
 })
-const RotationResponse = v.object({
+export const RotationResponse = v.object({
   ...RotationRequest.entries,
   epoch: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(0xffffffff)),
 })
