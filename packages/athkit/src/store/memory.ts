@@ -13,6 +13,8 @@ interface Partition {
   readonly rows: Map<string, Cell<Row>>
   readonly windows: Map<string, Cell<ReplayWindow>>
   readonly counters: Map<string, Cell<Events>>
+  /** Their versions tell in which order they were appended. */
+  readonly outbox: Map<string, Cell<Row>>
 }
 
 /**
@@ -26,7 +28,7 @@ export function memory(): Store {
 
   function transact(name: string, operations: readonly Operation[], now: number) {
     if (closed) throw new AthError('store_unavailable', 'the store is closed')
-    const partition = partitions.get(name) ?? { rows: new Map(), windows: new Map(), counters: new Map() }
+    const partition = partitions.get(name) ?? emptyPartition()
     const undo: (() => void)[] = []
     const outcome = run(
       cellsOf(partition, now, undo, () => ++version),
@@ -40,6 +42,13 @@ export function memory(): Store {
 
   return {
     transact: async (partition, operations, now) => transact(partition, operations, now) as never,
+    async *outbox() {
+      for (const [name, { outbox }] of [...partitions]) {
+        const entries = [...outbox].map(([id, { value }]) => ({ id, ...value }))
+        entries.sort((one, other) => one.version - other.version)
+        for (const { id, value } of entries) yield { partition: name, id, value }
+      }
+    },
     async sweep(now, limit) {
       let swept = 0
       for (const [name, partition] of partitions) {
@@ -60,7 +69,15 @@ export function memory(): Store {
   }
 }
 
-const isEmpty = ({ rows, windows, counters }: Partition) => rows.size + windows.size + counters.size === 0
+const emptyPartition = (): Partition => ({
+  rows: new Map(),
+  windows: new Map(),
+  counters: new Map(),
+  outbox: new Map(),
+})
+
+const isEmpty = ({ rows, windows, counters, outbox }: Partition) =>
+  rows.size + windows.size + counters.size + outbox.size === 0
 
 const isLive = ({ expiresAt }: Cell<unknown>, now: number) => expiresAt === undefined || expiresAt > now
 
@@ -79,7 +96,7 @@ function cellsOf(partition: Partition, now: number, undo: (() => void)[], nextVe
     if (cell === undefined) cells.delete(key)
     else cells.set(key, cell)
   }
-  const { rows, windows, counters } = partition
+  const { rows, windows, counters, outbox } = partition
   return {
     row: (key) => read(rows, key),
     list: (prefix, limit) =>
@@ -98,6 +115,13 @@ function cellsOf(partition: Partition, now: number, undo: (() => void)[], nextVe
     putWindow: (key, value, expiresAt) => write(windows, key, { value, expiresAt }),
     events: (key) => read(counters, key),
     putEvents: (key, value, expiresAt) => write(counters, key, { value, expiresAt }),
+    append(id, value) {
+      if (outbox.has(id)) return
+      write(outbox, id, { value: { value, version: nextVersion() }, expiresAt: undefined })
+    },
+    drop(ids) {
+      for (const id of ids) write(outbox, id, undefined)
+    },
   }
 }
 

@@ -18,6 +18,9 @@ export interface Cells {
   events(key: string): Events | undefined
   /** @param expiresAt Unix seconds, when the last of them has left every window */
   putEvents(key: string, events: Events, expiresAt: number): void
+  /** An id that is there already stays as it is. */
+  append(id: string, value: string): void
+  drop(ids: readonly string[]): void
 }
 
 /**
@@ -84,5 +87,11 @@ function step(cells: Cells, operation: Operation): Step {
       if (events !== undefined) cells.putEvents(key, events, Math.ceil(nowMs / 1000) + 2 * longest)
       return { refused: events === undefined, result: { admitted: events !== undefined, retryAfter } }
     }
+    case 'append':
+      cells.append(operation.id, operation.value)
+      return { refused: false, result: undefined }
+    case 'drop':
+      cells.drop(operation.ids)
+      return { refused: false, result: undefined }
   }
 }

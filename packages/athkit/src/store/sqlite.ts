@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { AthError } from '../errors.ts'
 import { type Cells, run } from './run.ts'
 import { type Database, openDatabase } from './sqlite-driver.ts'
-import type { Operation, Outcome, Store } from './store.ts'
+import type { Operation, OutboxEntry, Outcome, Store } from './store.ts'
 import { decodeWindow, encodeWindow } from './window.ts'
 
 /**
@@ -30,6 +30,9 @@ const SCHEMA = `
     PRIMARY KEY (partition, kind, key)
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS cells_expiry ON cells (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY, partition TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (partition, id)
+  );
   CREATE TABLE IF NOT EXISTS versions (last INTEGER NOT NULL);
   INSERT INTO versions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM versions);
 `
@@ -69,6 +72,15 @@ function storeOf(database: Database): Store {
           setImmediate(commitWaiting)
         }
       }),
+    async *outbox() {
+      for (let after = 0; ; ) {
+        if (closed) throw unavailable('closed')
+        const page = guarded(() => statements.outbox.all(after, PAGE)) as (OutboxEntry & { seq: number })[]
+        for (const { partition, id, value } of page) yield { partition, id, value }
+        if (page.length < PAGE) return
+        after = page.at(-1)?.seq ?? after
+      }
+    },
     async sweep(now, limit) {
       if (closed) throw unavailable('closed')
       return guarded(() => statements.sweep.run(now, limit).changes)
@@ -81,6 +93,9 @@ function storeOf(database: Database): Store {
     },
   }
 }
+
+/** Entries of the outbox that are read at a time. */
+const PAGE = 500
 
 const unavailable = (cause: unknown) => new AthError('store_unavailable', 'SQLite did not commit', { cause })
 
@@ -136,6 +151,11 @@ function prepare(database: Database) {
     ),
     delete: database.prepare("DELETE FROM cells WHERE partition = ? AND kind = 'row' AND key = ?"),
     bump: database.prepare('UPDATE versions SET last = last + 1 RETURNING last'),
+    append: database.prepare('INSERT OR IGNORE INTO outbox (partition, id, value) VALUES (?, ?, ?)'),
+    drop: database.prepare('DELETE FROM outbox WHERE partition = ? AND id = ?'),
+    outbox: database.prepare(
+      'SELECT seq, partition, id, value FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+    ),
     sweep: database.prepare(
       'DELETE FROM cells WHERE (partition, kind, key) IN (SELECT partition, kind, key FROM cells WHERE expires_at <= ? LIMIT ?)',
     ),
@@ -177,5 +197,9 @@ function cellsOf(statements: Statements, partition: string, now: number): Cells 
       return found === undefined ? undefined : JSON.parse(found.value)
     },
     putEvents: (key, events, expiresAt) => void write('events', key, JSON.stringify(events), expiresAt),
+    append: (id, value) => void statements.append.run(partition, id, value),
+    drop(ids) {
+      for (const id of ids) statements.drop.run(partition, id)
+    },
   }
 }

@@ -20,6 +20,14 @@ export interface Store {
     operations: Ops,
     now: number,
   ): Promise<Outcome<{ readonly [I in keyof Ops]: ResultOf<Ops[I]> }>>
+  /**
+   * What was appended in any partition, by any process, and not dropped since: in each partition in the order it was appended. What
+   * is appended or dropped meanwhile comes or does not; an entry may come twice. It may have to look at every partition, so it is for
+   * start-up and for now and then, never for a request: a process remembers itself what it appended.
+   *
+   * @throws AthError `store_unavailable` while it is read
+   */
+  outbox(): AsyncIterable<OutboxEntry>
   /** Deletes rows that have expired, at most `limit` of them; resolves to how many. Nothing depends on it for correctness. */
   sweep(now: number, limit: number): Promise<number>
   /** Waits for what is under way and lets go of files and connections. Calls after it fail with `store_unavailable`. */
@@ -41,7 +49,7 @@ export interface Row {
  */
 export type OnRefusal = 'abort' | 'stop' | 'continue'
 
-export type Operation = Get | List | Put | Delete | Take | Mark | Count
+export type Operation = Get | List | Put | Delete | Take | Mark | Count | Append | Drop
 
 /** Reads a row. Its condition, where it has one, is that the row is there (`present`) or not (`absent`). */
 export interface Get {
@@ -108,6 +116,30 @@ export interface Count {
   readonly onRefusal?: OnRefusal
 }
 
+/**
+ * Puts an entry into the partition's outbox: something that happened, durable with the transaction that made it happen, until
+ * somebody has taken it where it belongs and drops it (ATH-10). Never refuses, never expires. An id that is there already stays as
+ * it is, so a transaction whose outcome was unknown may be run again.
+ */
+export interface Append {
+  readonly op: 'append'
+  /** Non-empty, unique within the partition. Outbox entries and rows do not meet. */
+  readonly id: string
+  readonly value: string
+}
+
+/** Removes entries from the partition's outbox. Never refuses: those that are not there were dropped before. */
+export interface Drop {
+  readonly op: 'drop'
+  readonly ids: readonly string[]
+}
+
+export interface OutboxEntry {
+  readonly partition: string
+  readonly id: string
+  readonly value: string
+}
+
 export interface RateLimit {
   /** How many events in the window; a positive integer. */
   readonly limit: number
@@ -146,7 +178,9 @@ export type ResultOf<O> = O extends Get
             ? MarkResult
             : O extends Count
               ? CountResult
-              : never
+              : O extends Append | Drop
+                ? undefined
+                : never
 
 /**
  * `done`: no operation refused with `abort` or `stop`. Otherwise `at` is the index of the one that did, and `results` holds what

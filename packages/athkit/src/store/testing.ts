@@ -1,4 +1,4 @@
-import type { Operation, Store } from './store.ts'
+import type { Operation, OutboxEntry, Store } from './store.ts'
 
 /** One sentence of the store contract, as a check that any test runner can run. */
 export interface ContractCheck {
@@ -160,6 +160,53 @@ export function storeContract(make: () => Promise<Store>): readonly ContractChec
       same((await count(base + 3000))?.admitted, false)
       same((await count(base + 62_000))?.admitted, true)
     }),
+    check(
+      'the outbox holds what was appended until it is dropped, in order within a partition',
+      async (store) => {
+        const append = (id: string) => ({ op: 'append', id, value: `value of ${id}` }) as const
+        await store.transact('p', [append('b'), put('k'), append('a')], NOW)
+        await store.transact('q', [append('a')], NOW)
+        await store.transact('p', [append('c')], NOW)
+        same(await outbox(store, 'p'), ['b', 'a', 'c'])
+        same(await outbox(store, 'q'), ['a'])
+        same(await keys(store), ['k'])
+        const refused = { op: 'get', key: 'none', if: 'present' } as const
+        await store.transact('p', [{ op: 'drop', ids: ['b'] }, refused], NOW)
+        same(await outbox(store, 'p'), ['b', 'a', 'c'])
+        for (let i = 0; i < 2; i++) {
+          const dropped = await store.transact('p', [{ op: 'drop', ids: ['a', 'none', 'b'] }], NOW)
+          same([dropped.outcome, await outbox(store, 'p')], ['done', ['c']])
+        }
+        same(await outbox(store, 'q'), ['a'])
+      },
+    ),
+    check(
+      'an entry of the outbox is as durable as its transaction, and stays as it was first',
+      async (store) => {
+        const refused = { op: 'get', key: 'none', if: 'present' } as const
+        await store.transact('p', [{ op: 'append', id: 'a', value: '1' }, refused], NOW)
+        same(await outbox(store, 'p'), [])
+        await store.transact('p', [{ op: 'append', id: 'a', value: '1' }], NOW)
+        await store.transact('p', [{ op: 'drop', ids: ['a'] }, refused], NOW)
+        await store.transact('p', [{ op: 'append', id: 'a', value: '2' }], NOW)
+        same(await entries(store), [{ partition: 'p', id: 'a', value: '1' }])
+        await store.transact(
+          'p',
+          [refused, { op: 'append', id: 'b', value: '' }].reverse() as Operation[],
+          NOW,
+        )
+        same(await outbox(store, 'p'), ['a'])
+        same(await store.sweep(NOW * 2, 100), 0)
+        same(await outbox(store, 'p'), ['a'])
+      },
+    ),
+    check('the outbox is read to its end, however long it is', async (store) => {
+      const ids = Array.from({ length: 1203 }, (_, i) => `e${i}`)
+      const operations = ids.map((id) => ({ op: 'append', id, value: 'v' }) as const)
+      for (const partition of ['p', 'q']) await store.transact(partition, operations, NOW)
+      same((await outbox(store, 'p')).join(), ids.join())
+      same(new Set(await outbox(store, 'q')).size, ids.length)
+    }),
     check('a value of a mebibyte is kept', async (store) => {
       const value = 'x'.repeat(1_048_576)
       await store.transact('p', [{ op: 'put', key: 'k', value }], NOW)
@@ -176,6 +223,18 @@ export function storeContract(make: () => Promise<Store>): readonly ContractChec
 async function keys(store: Store, now = NOW): Promise<readonly string[]> {
   const listed = await store.transact('p', [{ op: 'list', prefix: '', limit: 100 }], now)
   return (listed.results[0] ?? []).map(({ key }) => key)
+}
+
+async function entries(store: Store): Promise<readonly OutboxEntry[]> {
+  const all: OutboxEntry[] = []
+  for await (const entry of store.outbox()) all.push(entry)
+  return all
+}
+
+/** The ids of one partition, as they come; an entry may come twice. */
+async function outbox(store: Store, partition: string): Promise<readonly string[]> {
+  const mine = (await entries(store)).filter((entry) => entry.partition === partition)
+  return [...new Set(mine.map(({ id }) => id))]
 }
 
 function same(actual: unknown, expected: unknown): void {

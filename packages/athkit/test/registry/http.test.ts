@@ -204,6 +204,7 @@ test.each([
 ])('%s is told to the operator, and to the peer by its name alone', async (_, cause, status, error) => {
   const store = {
     transact: () => Promise.reject(cause),
+    async *outbox() {},
     sweep: async () => 0,
     close: async () => undefined,
   }
