@@ -5,14 +5,18 @@ import { backoff, LONGEST_WAIT, originOf } from '../client/index.ts'
 import { AthError, HandshakeError } from '../errors.ts'
 import { areScopes } from '../handshake/index.ts'
 import { shakeHands } from './connect.ts'
-import { contextOf } from './context.ts'
+import { type Connection, connectionOf } from './connection.ts'
+import { type AgentContext, contextOf } from './context.ts'
 import { ScopesDenied } from './denied.ts'
 import type { Established } from './established.ts'
 import { createNarrator } from './events.ts'
 import { type Prepared, prepare, rememberServer, toldApart } from './from-vault.ts'
+import { createKeeper, findSession, keepSession } from './keeper.ts'
+import { connectionFrom, keptOf } from './kept-session.ts'
 import { createLive } from './live.ts'
-import type { AgentOptions, ConnectOptions } from './options.ts'
+import type { AgentOptions, ConnectOptions, ResumeOptions } from './options.ts'
 import { type AgentSession, createSession } from './session.ts'
+import type { Vault } from './vault.ts'
 
 export interface Agent {
   readonly did: string
@@ -24,6 +28,13 @@ export interface Agent {
    * @throws AthError `transport_failed`, `peer_violation`, `server_changed`, `credential_missing`; TypeError for a mistake in the options; the signal's reason
    */
   connect(url: string | URL, options: ConnectOptions): Promise<AgentSession>
+  /**
+   * The session with this address that an earlier run left in the vault (`keep`). Several processes may go on with one at a time.
+   *
+   * @returns undefined where none is kept, or its grant is over and a new one takes the user
+   * @throws TypeError without a vault
+   */
+  resume(url: string | URL, options?: ResumeOptions): Promise<AgentSession | undefined>
 }
 
 /** @throws TypeError for a mistake in the options */
@@ -33,14 +44,12 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     did: agent.identity.did,
     async connect(url, wish) {
-      checkWish(wish)
+      checkWish(wish, agent)
       const origin = originOf(url, agent)
       const prepared = await prepare(agent, origin, wish)
       const established = await shakeUntilDone(prepared, origin)
       await rememberServer(agent, established)
-      const { tell } = createNarrator(wish.onStep)
-      const live = createLive(agent, established, () => shakeSilently(prepared, origin), tell)
-      const session = createSession(agent, live, tell)
+      const session = sessionOf(prepared, await connectionOn(prepared, established, 0))
       const missing = missingFrom(established, wish.requiredScopes ?? [])
       if (missing.length === 0) return session
       await giveBack(session)
@@ -49,7 +58,62 @@ export function createAgent(options: AgentOptions): Agent {
         `required, and not granted: ${missing.join(' ')}`,
       )
     },
+    async resume(url, { onStep } = {}) {
+      const { vault } = agent
+      if (vault === undefined) throw new TypeError('vault: one that has the session')
+      const origin = originOf(url, agent)
+      const kept = await findSession(vault, origin)
+      if (kept === undefined || (kept.askedUser && kept.grantEnd <= agent.now())) return undefined
+      const wish = { ...kept.wish, keep: true, ...(onStep === undefined ? {} : { onStep }) }
+      const prepared = await prepare(agent, origin, wish)
+      const keeper = createKeeper(vault, origin, kept.sid)
+      return sessionOf(prepared, connectionFrom(agent, kept, keeper), kept.silentAt)
+    },
   }
+}
+
+/** A session that goes on with this connection, and with others like it as they are needed. */
+function sessionOf(prepared: Prepared, first: Connection, silentAt = 0): AgentSession {
+  const { agent, wish } = prepared
+  const { tell } = createNarrator(wish.onStep)
+  const live = createLive(
+    agent,
+    first,
+    {
+      silentAt,
+      async shake(at) {
+        const established = await shakeSilently(prepared, first.audience)
+        return established && connectionOn(prepared, established, at)
+      },
+      async reload(connection) {
+        const kept = await connection.keeper?.newest(connection)
+        if (kept === undefined) return undefined
+        const keeper = createKeeper(vaultOf(agent), kept.audience, kept.sid)
+        return { connection: connectionFrom(agent, kept, keeper), silentAt: kept.silentAt }
+      },
+    },
+    tell,
+  )
+  return createSession(agent, live, tell)
+}
+
+/** In the vault before anything is sealed under its keys, where that is wished for. */
+async function connectionOn(
+  { agent, wish }: Prepared,
+  established: Established,
+  silentAt: number,
+): Promise<Connection> {
+  if (wish.keep !== true) return connectionOf(agent, established)
+  const vault = vaultOf(agent)
+  const { audience, complete } = established
+  const connection = connectionOf(agent, established, createKeeper(vault, audience, complete.secrets.sid))
+  await keepSession(vault, keptOf(connection, wish, silentAt))
+  return connection
+}
+
+function vaultOf({ vault }: AgentContext): Vault {
+  if (vault === undefined) throw new TypeError('keep: a vault to keep the session in')
+  return vault
 }
 
 /** ATH-9. */
@@ -108,7 +172,11 @@ async function giveBack(session: AgentSession): Promise<void> {
   }
 }
 
-function checkWish({ scopes, requiredScopes = [], ttlSeconds }: ConnectOptions): void {
+function checkWish(
+  { scopes, requiredScopes = [], ttlSeconds, keep }: ConnectOptions,
+  agent: AgentContext,
+): void {
+  if (keep === true) vaultOf(agent)
   if (typeof scopes !== 'function' && (scopes.length === 0 || !areScopes(scopes))) {
     throw new TypeError('scopes: some, of the form resource:action, each once')
   }

@@ -2,8 +2,10 @@ import { fromBase64url } from '../crypto/bytes.ts'
 import type { EpochKeys } from '../session/keys.ts'
 import type { AccessTokenClaims } from '../token/access-token.ts'
 import type { AgentContext } from './context.ts'
+import type { DeniedScope } from './denied.ts'
 import type { Established } from './established.ts'
-import { createSequence, type Sequence } from './sequence.ts'
+import type { Keeper } from './keeper.ts'
+import { createKeptSequence, createSequence, type Sequence } from './sequence.ts'
 import { createSlots, type Slots } from './slots.ts'
 
 /** The keys of an epoch, and the numbers used under them. They change together. */
@@ -12,9 +14,9 @@ export interface Epoch {
   readonly sequence: Sequence
 }
 
-/** What one handshake established, as it stands now: keys and token change, the rest does not. */
-export interface Connection {
-  readonly established: Established
+/** What a handshake established and does not change. */
+export interface ConnectionFacts {
+  /** The origin that was dialled, and of every request inside. */
   readonly audience: string
   readonly endpoint: string
   readonly sid: Uint8Array
@@ -23,34 +25,48 @@ export interface Connection {
   readonly serverDid: string
   /** Unix seconds. */
   readonly grantEnd: number
+  /** Whether a person was asked: then nobody asks again behind their back (ATH-7.11). */
+  readonly askedUser: boolean
+  readonly denied: readonly DeniedScope[]
+}
+
+/** What one handshake established, as it stands now: keys and token change, the rest does not. */
+export interface Connection extends ConnectionFacts {
   readonly slots: Slots
+  /** Where the session is kept in the vault. */
+  readonly keeper: Keeper | undefined
   epoch: Epoch
   token: string
   claims: AccessTokenClaims
 }
 
-export function connectionOf(agent: AgentContext, established: Established): Connection {
-  const { complete, server, audience, sessionEndpoint, grantEnd } = established
+export function connectionOf(agent: AgentContext, established: Established, keeper?: Keeper): Connection {
+  const { complete, server, audience, sessionEndpoint, grantEnd, askedUser, denied } = established
   const { c2s, s2c, rekey } = complete.secrets
-  const keys = {
-    c2s,
-    s2c,
-    rekey,
-    epoch: 0,
-    cipher: established.messages.m9a.cipher_suite as EpochKeys['cipher'],
-    createdAt: agent.now(),
-  }
+  const cipher = established.messages.m9a.cipher_suite as EpochKeys['cipher']
+  const keys = { c2s, s2c, rekey, epoch: 0, cipher, createdAt: agent.now() }
   return {
-    established,
     audience,
     endpoint: sessionEndpoint,
     sid: fromBase64url(complete.claims.cnf.ath_sid, 16),
     capabilities: server.response.capabilities,
     serverDid: server.response.server_did,
     grantEnd,
+    askedUser,
+    denied,
     slots: createSlots(agent.concurrency),
-    epoch: { keys, sequence: createSequence() },
+    keeper,
+    epoch: epochOf(keys, keeper),
     token: complete.message.access_token,
     claims: complete.claims,
   }
 }
+
+/** Numbers begin anew with the keys; those of a kept session are set aside in the vault. */
+export const epochOf = (keys: EpochKeys, keeper: Keeper | undefined): Epoch => ({
+  keys,
+  sequence:
+    keeper === undefined
+      ? createSequence()
+      : createKeptSequence((from, count) => keeper.reserve(keys.epoch, from, count)),
+})

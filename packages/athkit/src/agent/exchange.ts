@@ -86,7 +86,7 @@ async function seal(
   { keys, sequence }: Epoch,
   inner: InnerRequest,
 ) {
-  const seq = sequence.next()
+  const seq = await sequence.next()
   if (seq === undefined)
     throw new AthError('session_closed', 'no number is left in this epoch', { rule: 'ATH-7.6' })
   const header = encodeRequestHeader({ sid: connection.sid, epoch: keys.epoch, seq, salt: randomBytes(16) })

@@ -2,9 +2,8 @@
  * The connection that a session goes on with: replaced by a new handshake where a server has lost it, and ATH-7.11 allows.
  */
 import { AthError } from '../errors.ts'
-import { type Connection, connectionOf } from './connection.ts'
+import type { Connection } from './connection.ts'
 import type { AgentContext } from './context.ts'
-import type { Established } from './established.ts'
 import type { AgentEvent } from './events.ts'
 import { createRenewer, type Renewer } from './renewal.ts'
 import { createRotator, type Rotator } from './rotation.ts'
@@ -21,29 +20,43 @@ export interface LiveSession {
   current(): Live
   /**
    * A new handshake instead of this connection, once for all who ask at a time, at most every 300 s, and only where the last one
-   * asked nobody: what was said in the clear is hearsay, and no reason to bother a person (ATH-7.11).
+   * asked nobody: what was said in the clear is hearsay, and no reason to bother a person (ATH-7.11). Where another process has gone
+   * on with a kept session, it is gone on with here.
    *
    * @throws the cause where that is not allowed; what the handshake failed with
    */
   replace(lost: Live, cause: unknown, signal: AbortSignal | undefined): Promise<void>
   /** @returns what it was; undefined the second time */
-  end(): Live | undefined
+  end(): Promise<Live | undefined>
+}
+
+/** What a session can go on with. */
+export interface Sources {
+  /** A handshake like the first; undefined where the user would be asked. */
+  shake(at: number): Promise<Connection | undefined>
+  /** What another process has made of it. */
+  reload(connection: Connection): Promise<Reloaded | undefined>
+  /** Unix seconds: when a handshake was made last that nobody had asked for. */
+  readonly silentAt: number
+}
+
+export interface Reloaded {
+  readonly connection: Connection
+  readonly silentAt: number
 }
 
 const SILENT_EVERY_SECONDS = 300
 
-/** @param shake a handshake like the first; undefined where the user would be asked */
 export function createLive(
   agent: AgentContext,
-  established: Established,
-  shake: () => Promise<Established | undefined>,
+  first: Connection,
+  sources: Sources,
   tell: (event: AgentEvent) => void,
 ): LiveSession {
-  let live: Live | undefined = liveOf(established)
-  let silentAt = Number.NEGATIVE_INFINITY
+  let live: Live | undefined = liveOf(first)
+  let silentAt = sources.silentAt
 
-  function liveOf(made: Established): Live {
-    const connection = connectionOf(agent, made)
+  function liveOf(connection: Connection): Live {
     return {
       connection,
       rotator: createRotator(agent, connection, (epoch) => tell({ type: 'rotated', epoch })),
@@ -56,27 +69,39 @@ export function createLive(
     return live
   }
 
-  const handshake = singleFlight(async () => {
-    if (current().connection.established.askedUser || agent.now() - silentAt < SILENT_EVERY_SECONDS)
-      return false
-    silentAt = agent.now()
-    const made = await shake()
+  const goOn = singleFlight(async () => {
+    const { connection } = current()
+    const made = (await reload(connection)) ?? (await handshake(connection))
     if (made === undefined || live === undefined) return false
     live = liveOf(made)
     tell({ type: 'reconnected' })
     return true
   })
 
+  async function reload(connection: Connection): Promise<Connection | undefined> {
+    const reloaded = await sources.reload(connection)
+    silentAt = Math.max(silentAt, reloaded?.silentAt ?? 0)
+    return reloaded?.connection
+  }
+
+  async function handshake({ askedUser }: Connection): Promise<Connection | undefined> {
+    const now = agent.now()
+    if (askedUser || now - silentAt < SILENT_EVERY_SECONDS) return undefined
+    silentAt = now
+    return sources.shake(now)
+  }
+
   return {
     current,
     async replace(lost, cause, signal) {
       if (current() !== lost) return
-      if (!(await handshake(signal))) throw cause
+      if (!(await goOn(signal))) throw cause
     },
-    end() {
+    async end() {
       const ended = live
       live = undefined
-      return ended
+      const other = ended === undefined ? undefined : await reload(ended.connection)
+      return other === undefined ? ended : liveOf(other)
     },
   }
 }

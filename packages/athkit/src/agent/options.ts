@@ -64,9 +64,15 @@ export interface ConnectOptions {
   readonly credentials?: readonly string[]
   /** The one DID that the server may have, whatever else would vouch for another. */
   readonly serverDid?: string
+  /** Keeps the session in the vault, one for each origin, until it is closed: `agent.resume` goes on with it in another run. */
+  readonly keep?: boolean
   readonly onPending?: (pending: Pending) => void
   /** One event for each message sent, received and verified; credentials and tokens are left out of it. */
   readonly onStep?: (event: AgentEvent) => void
   /** Stops the handshake, at whatever it waits for. The session that comes of it has a life of its own. */
   readonly signal?: AbortSignal
+}
+
+export interface ResumeOptions {
+  readonly onStep?: (event: AgentEvent) => void
 }

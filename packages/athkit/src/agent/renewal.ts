@@ -34,6 +34,7 @@ export function createRenewer(
     const token = tokenIn(await callOwn(agent, connection, { method: 'POST', path, body }))
     connection.claims = await verify(token)
     connection.token = token
+    await connection.keeper?.renewed(token)
     onRenewed(connection.claims.exp)
     return connection.claims.exp
   })

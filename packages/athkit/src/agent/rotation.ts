@@ -5,10 +5,9 @@
 import { type EphemeralShare, generateShare } from '../crypto/ecdh.ts'
 import { HandshakeError } from '../errors.ts'
 import { createRotationRequest, finishRotation, type RotationRequest } from '../session/rotation.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, epochOf } from './connection.ts'
 import { type AgentContext, KEYS_LIVE_SECONDS } from './context.ts'
 import { callOwn } from './own.ts'
-import { createSequence } from './sequence.ts'
 import { singleFlight } from './single-flight.ts'
 
 export interface Rotator {
@@ -61,7 +60,8 @@ export function createRotator(
         highestEpoch: keys.epoch,
         now: agent.now(),
       })
-      connection.epoch = { keys: rotated.keys, sequence: createSequence() }
+      await connection.keeper?.rotated(rotated.keys)
+      connection.epoch = epochOf(rotated.keys, connection.keeper)
       begun = undefined
       onRotated(rotated.keys.epoch)
       return rotated.keys.epoch

@@ -59,7 +59,7 @@ export function createSession(
   let last = live.current()
 
   async function close(signal?: AbortSignal): Promise<void> {
-    const ended = live.end()
+    const ended = await live.end()
     if (ended === undefined) return
     last = ended
     tell({ type: 'closed' })
@@ -68,6 +68,7 @@ export function createSession(
     } catch (error) {
       if (!(error instanceof HandshakeError && GONE.has(error.error))) throw error
     }
+    await ended.connection.keeper?.forget()
   }
 
   return {
@@ -75,10 +76,10 @@ export function createSession(
     fetch,
     get grant() {
       const { connection } = liveOrLast()
-      const { claims, grantEnd, established } = connection
+      const { claims, grantEnd, denied } = connection
       return {
         scopes: claims.scope.split(' '),
-        denied: established.denied,
+        denied,
         restrictions: claims.restrictions ?? {},
         expiresAt: grantEnd,
         serverDid: claims.iss,

@@ -5,6 +5,9 @@ import type { Identity } from '../handshake/index.ts'
 /** What an agent keeps from one run to the next, by kind; `signed` is what a user remembers of the credentials they signed. */
 export type VaultKind = 'credential' | 'signed' | 'server' | 'handshake' | 'session'
 
+/** What a vault keeps: JSON in which secrets may be bytes. A vault that is asked for bytes gives bytes, and makes no string of them. */
+export type Kept = Json | Uint8Array | readonly Kept[] | { readonly [name: string]: Kept }
+
 /**
  * Where an agent keeps its identity, its users' credentials and the servers it knows; all of it secret, and safe from one run to the
  * next. Implement it on whatever keeps secrets where you are. A key in a KMS or an HSM stays there: `identity` gives the means to
@@ -14,11 +17,11 @@ export interface Vault {
   /** The agent's identity, made the first time it is asked for: a key-form `did:ath` of that algorithm, ES256 without it. */
   identity(alg?: SignatureAlgorithm): Promise<Identity>
   /** Every entry of the kind, by name. */
-  entries(kind: VaultKind): Promise<ReadonlyMap<string, Json>>
+  entries(kind: VaultKind): Promise<ReadonlyMap<string, Kept>>
   /**
    * Changes one entry, in one atomic step: nobody else's change comes in between. It is durable when this resolves.
    *
    * @param change what is there, `undefined` for nothing, to what shall be; `undefined` removes it
    */
-  update(kind: VaultKind, name: string, change: (before: Json | undefined) => Json | undefined): Promise<void>
+  update(kind: VaultKind, name: string, change: (before: Kept | undefined) => Kept | undefined): Promise<void>
 }

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import type { Vault, VaultKind } from '../agent/vault.ts'
+import type { Kept, Vault, VaultKind } from '../agent/vault.ts'
 import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
-import type { Json } from '../crypto/json.ts'
 import { didFromKey } from '../did/did.ts'
 import type { Identity } from '../handshake/index.ts'
 import { replaceFile } from './atomic.ts'
@@ -69,7 +68,7 @@ function updated(
   entries: Contents['entries'],
   kind: VaultKind,
   name: string,
-  to: (before: Json | undefined) => Json | undefined,
+  to: (before: Kept | undefined) => Kept | undefined,
 ): Contents['entries'] {
   const ofKind = new Map(entries.get(kind))
   const value = to(ofKind.get(name))

@@ -1,41 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import {
-  addCredential,
-  type ConnectOptions,
-  createAgent,
-  forgetServer,
-  type Vault,
-  type VaultKind,
-} from '../../src/agent/index.ts'
-import type { Json } from '../../src/crypto/json.ts'
+import { addCredential, type ConnectOptions, createAgent, forgetServer } from '../../src/agent/index.ts'
 import { AthError } from '../../src/errors.ts'
 import { createUser } from '../../src/user/index.ts'
 import { createFake } from './fake-server.ts'
+import { vaultInMemory } from './vault-in-memory.ts'
 import { NOW, ORIGIN, party, refusal, world } from './world.ts'
 
 const scopes = ['goods:read', 'order:create']
 
-/** A vault in memory, of whoever `identity` is. */
-async function inMemory(): Promise<Vault> {
-  const identity = await party()
-  const kinds = new Map<VaultKind, Map<string, Json>>()
-  const ofKind = (kind: VaultKind) => kinds.get(kind) ?? new Map<string, Json>()
-  return {
-    identity: async () => identity,
-    entries: async (kind) => ofKind(kind),
-    async update(kind, name, change) {
-      const entries = new Map(ofKind(kind))
-      const value = change(entries.get(name))
-      if (value === undefined) entries.delete(name)
-      else entries.set(name, value)
-      kinds.set(kind, entries)
-    },
-  }
-}
-
 async function withVault(more: { trustOnFirstUse?: boolean } = {}) {
   const made = await world({})
-  const vault = await inMemory()
+  const vault = await vaultInMemory()
   const identity = await vault.identity()
   let fetch = made.fake.fetch
   const agent = createAgent({

@@ -44,6 +44,19 @@ describe('a file vault', () => {
     await verifyText((await again.identity()).signer.publicKey, 'text', signature)
   })
 
+  test('gives bytes back as bytes, and strings as they were, whatever they look like', async () => {
+    const file = newFile()
+    const value = {
+      secret: new Uint8Array([0, 1, 254, 255]),
+      more: [Buffer.from('key'), new Uint8Array(), { deep: new Uint8Array(70_000).fill(7) }],
+      text: ['\u0000bytes:0:4', '\u0000text:', '\u0000', 'bytes:0:4', ''],
+    }
+    await (await openFileVault(file, KEY)).update('session', '\u0000bytes:0:4', () => value)
+    const [[name, found] = []] = [...(await (await openFileVault(file, KEY)).entries('session'))]
+    expect(name).toBe('\u0000bytes:0:4')
+    expect(found).toEqual({ ...value, more: [new Uint8Array(Buffer.from('key')), ...value.more.slice(1)] })
+  })
+
   test('an identity may be Ed25519', async () => {
     const { signer } = await (await openFileVault(newFile(), KEY)).identity('EdDSA')
     expect(signer.publicKey.alg).toBe('EdDSA')
