@@ -22,9 +22,7 @@ export type Handler = (request: Request, caller: Caller) => Promise<Response | u
 export function dispatch<H extends Host>(host: H, endpoints: readonly Endpoint<H>[]): Handler {
   return async (request, caller) => {
     const path = new URL(request.url).pathname
-    const endpoint = endpoints.find(({ path: own, below }) =>
-      below === true ? path.startsWith(own) : path === own,
-    )
+    const endpoint = endpoints.find((one) => isAt(one, path))
     if (endpoint === undefined) return undefined
     if (request.method === 'OPTIONS') return preflight(endpoint)
     try {
@@ -37,6 +35,10 @@ export function dispatch<H extends Host>(host: H, endpoints: readonly Endpoint<H
     }
   }
 }
+
+/** Whether a path is the endpoint's. */
+export const isAt = ({ path: own, below }: Pick<Endpoint, 'path' | 'below'>, path: string): boolean =>
+  below === true ? path.startsWith(own) : path === own
 
 /** Of which only the names count. */
 type Methods = { readonly methods: object }

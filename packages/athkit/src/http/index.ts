@@ -1,2 +1,2 @@
-export { dispatch, type Handler, type Host } from './dispatch.ts'
-export { createHandler } from './handler.ts'
+export { dispatch, type Handler, type Host, isAt } from './dispatch.ts'
+export { createHandler, endpointsOf } from './handler.ts'

@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { carry } from '../service/carried.ts'
+
+/** What the URLs of requests begin with. ATH never looks at it, and `Host` is not believed (ATH-3.1). */
+const BASE = 'https://localhost'
+
+/** The path of a target as the handler will see it; undefined for one that is no path: an absolute URL, `*`. */
+export const pathOf = (target: string): string | undefined =>
+  target.startsWith('/') && URL.canParse(BASE + target) ? new URL(BASE + target).pathname : undefined
+
+/**
+ * The request that came in. A small sealed body comes beside it, every other one streams; the signal is aborted when the client goes
+ * away. undefined for a target that is no path, or what no `Request` can be made of.
+ *
+ * @param target with its query; a framework may have cut off the beginning of `incoming.url`
+ */
+export async function toRequest(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  target = incoming.url ?? '',
+): Promise<Request | undefined> {
+  const whole = await sealedBody(incoming)
+  const request = requestOf(incoming, target, whole)
+  if (request !== undefined) abortWith(request, outgoing)
+  return request
+}
+
+function requestOf(
+  incoming: IncomingMessage,
+  target: string,
+  whole: Uint8Array<ArrayBuffer> | undefined,
+): Request | undefined {
+  const { method = 'GET', rawHeaders } = incoming
+  if (!target.startsWith('/')) return undefined
+  try {
+    const headers = new Headers()
+    for (let i = 0; i < rawHeaders.length; i += 2)
+      headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
+    if (whole !== undefined) return carry(new Request(BASE + target, { method, headers }), whole)
+    const hasBody = method !== 'GET' && method !== 'HEAD'
+    const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
+    return new Request(BASE + target, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) })
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes; what a record takes, and the header before it (ATH-7.2). */
+const SMALL = 65_536 + 65
+
+/**
+ * A small sealed body, whole: nothing of it can be used before its record has come to its end, and a stream costs more than the
+ * rest of the request.
+ */
+async function sealedBody(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const { 'content-type': type, 'content-length': length } = incoming.headers
+  if (type !== 'application/ath-sealed' || !(Number(length) <= SMALL)) return undefined
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+/** A signal costs as much as the rest of a request, so there is none until somebody asks. */
+function abortWith(request: Request, outgoing: ServerResponse): void {
+  let gone: AbortController | undefined
+  const isGone = () => outgoing.destroyed && !outgoing.writableFinished
+  outgoing.once('close', () => {
+    if (isGone()) gone?.abort()
+  })
+  const get = () => {
+    if (gone === undefined) {
+      gone = new AbortController()
+      if (isGone()) gone.abort()
+    }
+    return gone.signal
+  }
+  Object.defineProperty(request, 'signal', { get, configurable: true })
+}

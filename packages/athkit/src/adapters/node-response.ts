@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http'
+import { carried } from '../service/carried.ts'
+
+/** Sends a response; resolves when all of it was handed over, or the client is gone. */
+export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
+  const headers = new Map<string, string | string[]>()
+  for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
+  const cookies = response.headers.getSetCookie()
+  if (cookies.length > 0) headers.set('set-cookie', cookies)
+  outgoing.writeHead(response.status, Object.fromEntries(headers))
+  const whole = carried(response)
+  if (whole !== undefined) outgoing.end(whole)
+  else if (response.body === null) outgoing.end()
+  else await sendBody(response.body.getReader(), outgoing, Number(headers.get('content-length')))
+}
+
+/** Chunk by chunk, as fast as the client takes them; a body that breaks off breaks the connection off, so that it never looks whole. */
+async function sendBody(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+  length: number,
+): Promise<void> {
+  const cancel = () => void reader.cancel().catch(() => undefined)
+  if (outgoing.destroyed) return cancel()
+  outgoing.once('close', cancel)
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done || outgoing.destroyed) break
+      // All of it at once goes out in one piece with the head.
+      if (value.length === length) {
+        outgoing.off('close', cancel).end(value)
+        return
+      }
+      if (!outgoing.write(value)) await drained(outgoing)
+    }
+    outgoing.off('close', cancel)
+    outgoing.end()
+  } catch {
+    outgoing.destroy()
+  }
+}
+
+/** Resolves when more can be written, or nothing any more. */
+export function drained(outgoing: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      outgoing.off('drain', go).off('close', go)
+      resolve()
+    }
+    outgoing.once('drain', go).once('close', go)
+  })
+}
