@@ -1,15 +1,47 @@
-import { Usage } from './outcome.ts'
+import { parseDid } from 'athkit/did'
+import { HandshakeError } from 'athkit/errors'
+import { areScopes } from 'athkit/handshake'
+import { Usage } from './trouble.ts'
 
 export const list = (text: string): string[] => text.split(',').filter((part) => part !== '')
 
 export const repeated = (value: string, before: string[] = []): string[] => [...before, value]
 
+export function scopeList(text: string): string[] {
+  const scopes = list(text)
+  if (scopes.length > 0 && areScopes(scopes)) return scopes
+  throw new Usage(
+    `${text}: scopes are written resource:action, separated by commas, each once: goods:read,order:create`,
+  )
+}
+
 export function seconds(text: string): number {
   const number = Number(text)
   if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(number) || number === 0) {
-    throw new Usage(`${text} is no number of seconds`)
+    throw new Usage(`${text} is no number of seconds: write a whole number above 0`)
   }
   return number
+}
+
+/** The origin of a service that somebody typed. */
+export function originIn(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'https:') return url.origin
+  throw new Usage(`${text} is no address of a service: write it as https://shop.example`)
+}
+
+export function didIn(text: string): string {
+  try {
+    return parseDid(text).did
+  } catch (error) {
+    if (!(error instanceof HandshakeError)) throw error
+    throw new Usage(`${text} is no DID: it begins did:, and ath did prints one’s own`)
+  }
+}
+
+/** A place where a credential is good: compared to the letter, so what would never match is not taken. */
+export function audience(text: string): string {
+  return text.startsWith('did:') ? didIn(text) : originIn(text)
 }
 
 export function json(text: string, what: string): unknown {

@@ -1,12 +1,17 @@
-import { isCancel, multiselect, select } from '@clack/prompts'
 import { AthError } from 'athkit/errors'
-import { bindingChoices, createUser, visible } from 'athkit/user'
+import { createUser } from 'athkit/user'
 import type { Command } from 'commander'
-import { list, seconds } from './arguments.ts'
-import { fetchTrusting } from './fetch.ts'
-import { run, Usage } from './outcome.ts'
+import { codeBehind } from './advice.ts'
+import { didIn, originIn, scopeList, seconds } from './arguments.ts'
+import { type Fetch, fetchTrusting } from './fetch.ts'
+import { asJson, withCa } from './options.ts'
+import { run } from './outcome.ts'
+import { askPerson, type Question, questionInWords } from './question.ts'
+import { restrictionsInWords } from './say.ts'
 import { signedIn } from './signed.ts'
+import { NoQuestion, Usage } from './trouble.ts'
 import { openVault } from './vault.ts'
+import { waitingFor } from './waiting.ts'
 
 interface ConfirmOptions {
   readonly ca?: string
@@ -18,44 +23,40 @@ interface ConfirmOptions {
   readonly json?: true
 }
 
-type Question = Parameters<typeof bindingChoices>[0] & {
-  readonly requested_scopes: readonly string[]
-  readonly client_did: string
-  readonly client_info: { readonly name?: unknown }
-  readonly context?: string | null | undefined
-  readonly restrictions?: unknown
-  readonly ttl?: number | null | undefined
-}
-
 export function confirmCommand(program: Command): void {
   program
     .command('confirm <url>')
     .description('as a user: wait for one question of a service and answer it')
-    .option('--ca <file>', 'certificates of authorities to trust, PEM')
-    .requiredOption('--server <did>', 'the server that this account is linked to')
+    .addOption(withCa())
+    .requiredOption('--server <did>', 'the server that this account is linked to', didIn)
     .option('--approve', 'all that is asked, without picking the code')
     .option('--deny', 'all of it')
-    .option('--only <a,b>', 'approve these scopes alone, without picking the code', list)
+    .option('--only <a,b>', 'approve these scopes alone, without picking the code', scopeList)
     .option('--wait <s>', 'for a question', seconds, 300)
-    .option('--json')
-    .action((url: string, options: ConfirmOptions) => run(options.json === true, () => confirm(url, options)))
+    .addOption(asJson())
+    .action((url: string, options: ConfirmOptions) =>
+      run(options.json === true, (signal) => confirm(originIn(url), options, signal), inWords),
+    )
 }
 
-async function confirm(url: string, options: ConfirmOptions): Promise<object> {
-  const scripted = [options.approve, options.deny, options.only].filter((given) => given !== undefined)
-  if (scripted.length > 1) throw new Usage('one of --approve, --deny and --only')
-  if (scripted.length === 0 && !process.stdin.isTTY)
-    throw new Usage('--approve, --deny or --only: nobody is at the terminal')
+async function confirm(origin: string, options: ConfirmOptions, stopped: AbortSignal) {
+  const isScripted = isAnsweredByScript(options)
   const vault = await openVault()
   const user = createUser({ identity: await vault.identity(), credentials: signedIn(vault) })
-  const origin = new URL(url).origin
-  const link = user.linkTo({ origin, serverDid: options.server, fetch: fetchTrusting(options.ca) })
-  const stop = new AbortController()
-  const timer = setTimeout(() => stop.abort(), options.wait * 1000)
+  const { fetch, trouble } = remembering(fetchTrusting(options.ca))
+  const link = user.linkTo({
+    origin,
+    serverDid: options.server,
+    fetch,
+    onRefused: ({ reason }) => console.error(`ath: passed over a question that does not verify: ${reason}`),
+  })
+  const done = new AbortController()
+  const stopWaiting = waitingFor(`waiting for a question of ${origin}, for ${options.wait} s at most`)
   try {
-    for await (const question of link.questions(stop.signal)) {
-      clearTimeout(timer)
-      const approved = scripted.length === 0 ? await pickedBy(question) : scriptedAnswer(question, options)
+    const signal = AbortSignal.any([stopped, done.signal, AbortSignal.timeout(options.wait * 1000)])
+    for await (const question of link.questions(signal)) {
+      stopWaiting()
+      const approved = isScripted ? scriptedAnswer(question, options) : await askPerson(question)
       if (approved.length === 0) await link.deny(question)
       else await link.approve(question, { scopes: approved })
       return {
@@ -65,46 +66,53 @@ async function confirm(url: string, options: ConfirmOptions): Promise<object> {
         approved: approved.length > 0,
         scopes_approved: approved,
         restrictions: question.restrictions ?? {},
-        code_picked: scripted.length === 0,
+        code_picked: !isScripted,
       }
     }
   } finally {
-    clearTimeout(timer)
-    stop.abort()
+    stopWaiting()
+    done.abort()
   }
-  throw new AthError('transport_failed', `no question within ${options.wait} s`)
+  throw trouble() ?? new NoQuestion(`no question within ${options.wait} s`)
 }
 
-function scriptedAnswer(
-  { requested_scopes: asked }: Question,
-  { deny, only }: ConfirmOptions,
-): readonly string[] {
+function isAnsweredByScript({ approve, deny, only }: ConfirmOptions): boolean {
+  const given = [approve, deny, only].filter((one) => one !== undefined)
+  if (given.length > 1) throw new Usage('one of --approve, --deny and --only, not several')
+  if (given.length === 0 && process.stdin.isTTY !== true) {
+    throw new Usage('nobody is at the terminal to be asked: give --approve, --deny or --only')
+  }
+  return given.length === 1
+}
+
+function scriptedAnswer(question: Question, { deny, only }: ConfirmOptions): readonly string[] {
+  console.error(questionInWords(question))
   if (deny === true) return []
   console.error('ath: answered by a script: nobody compared the code')
+  const { requested_scopes: asked } = question
   return only === undefined ? asked : asked.filter((scope) => only.includes(scope))
 }
 
-/** The person picks the code that the agent shows among three, then what of it they approve. Whoever leaves denies. */
-async function pickedBy(question: Question): Promise<readonly string[]> {
-  const name = visible(String(question.client_info.name ?? question.client_did))
-  const limits = JSON.stringify(question.restrictions ?? {})
-  const output = process.stderr
-  console.error(
-    `\n${name} asks for access; it says “${visible(question.context ?? '')}”\nLimits: ${limits}; for ${question.ttl ?? '?'} s\n`,
-  )
-  const none = 'none of these'
-  const code = await select({
-    message: 'Which code does the agent show?',
-    options: [...bindingChoices(question), none].map((value) => ({ value, label: value })),
-    output,
-  })
-  if (code !== question.binding_code) return []
-  const scopes = await multiselect({
-    message: 'What may it do? Nothing denies.',
-    options: question.requested_scopes.map((value) => ({ value, label: value })),
-    initialValues: [...question.requested_scopes],
-    required: false,
-    output,
-  })
-  return isCancel(scopes) ? [] : scopes
+/** Waiting goes on while a service cannot be reached; why it never could is told in the end. */
+function remembering(fetch: Fetch): { readonly fetch: Fetch; readonly trouble: () => unknown } {
+  let last: unknown
+  return {
+    trouble: () => last,
+    fetch: async (url, init) => {
+      try {
+        const response = await fetch(url, init)
+        last = undefined
+        return response
+      } catch (error) {
+        if (codeBehind(error) !== 'ABORT_ERR')
+          last = new AthError('transport_failed', 'the service cannot be reached', { cause: error })
+        throw error
+      }
+    },
+  }
 }
+
+const inWords = ({ approved, scopes_approved, restrictions }: Awaited<ReturnType<typeof confirm>>): string =>
+  approved
+    ? `Approved: ${scopes_approved.join(', ')}; limits: ${restrictionsInWords(restrictions)}`
+    : 'Denied.'

@@ -1,11 +1,16 @@
 import { type AgentSession, createAgent } from 'athkit/agent'
-import { HandshakeError } from 'athkit/errors'
+import { AthError } from 'athkit/errors'
 import type { Command } from 'commander'
-import { list, objectIn, seconds } from './arguments.ts'
-import { credentialIn } from './authorize.ts'
+import { originIn, scopeList, seconds } from './arguments.ts'
+import { knownCredentialIn } from './credential.ts'
 import { fetchTrusting } from './fetch.ts'
-import { run, Usage } from './outcome.ts'
+import { asJson, ofServer, withCa } from './options.ts'
+import { run } from './outcome.ts'
+import { type Answered, type RequestLine, requestLineIn, send } from './request-line.ts'
+import { answerInWords, grantInWords } from './say.ts'
+import { Unfinished } from './trouble.ts'
 import { openVault } from './vault.ts'
+import { waitingForUser } from './waiting.ts'
 
 interface ConnectOptions {
   readonly ca?: string
@@ -14,86 +19,107 @@ interface ConnectOptions {
   readonly scopes: string[]
   readonly ttl?: number
   readonly context?: string
+  readonly timeout: number
   readonly json?: true
 }
 
 /** What to do in the session, in the order of the command line. */
-type Step = { readonly do: 'request'; readonly line: string } | { readonly do: 'rotate' | 'renew' }
+type Step = { readonly do: 'request'; readonly request: RequestLine } | { readonly do: 'rotate' | 'renew' }
+
+/** Milliseconds for each answer of a handshake: nobody at a terminal waits as long as a server might. */
+const ANSWER_WITHIN = 10_000
+/** Milliseconds to end a session in; on Ctrl-C, where somebody waits for it. */
+const CLOSE_WITHIN = 10_000
+const CLOSE_WITHIN_STOPPED = 3000
 
 export function connectCommand(program: Command): void {
   const steps: Step[] = []
   program
     .command('connect <url>')
     .description('as an agent: shake hands, make the requests, end the session')
-    .option('--ca <file>', 'certificates of authorities to trust, PEM')
-    .option('--server <did>', 'the one server that it may be')
+    .addOption(withCa())
+    .addOption(ofServer())
     .option('--authorization <file>', 'the user’s credential; without it, one in the vault that fits')
-    .requiredOption('--scopes <a,b>', 'what to ask for', list)
+    .requiredOption('--scopes <a,b>', 'what to ask for', scopeList)
     .option('--ttl <s>', 'for how long', seconds)
     .option('--context <text>', 'why, in words for the user')
     .option('--request <line>', "'GET /x' or 'POST /x {\"json\":1}'; repeatable")
     .option('--rotate', 'new keys, between the requests')
     .option('--renew', 'a new token, between the requests')
-    .option('--json')
-    .on('option:request', (line: string) => steps.push({ do: 'request', line }))
+    .option('--timeout <s>', 'for the whole answer to each request', seconds, 60)
+    .addOption(asJson())
+    .on('option:request', (text: string) => steps.push({ do: 'request', request: requestLineIn(text) }))
     .on('option:rotate', () => steps.push({ do: 'rotate' }))
     .on('option:renew', () => steps.push({ do: 'renew' }))
     .action((url: string, options: ConnectOptions) =>
-      run(options.json === true, () => connect(url, options, steps)),
+      run(
+        options.json === true,
+        (signal) => connect(originIn(url), options, steps, signal),
+        answersInWords(steps),
+      ),
     )
 }
 
-async function connect(url: string, options: ConnectOptions, steps: readonly Step[]): Promise<object> {
-  const requests = steps.map((step) => (step.do === 'request' ? parseRequest(step.line) : step))
+async function connect(origin: string, options: ConnectOptions, steps: readonly Step[], signal: AbortSignal) {
+  const { ca, server, authorization, ttl, context, scopes } = options
+  const fetch = fetchTrusting(ca)
+  const credential = authorization === undefined ? undefined : await knownCredentialIn(authorization)
   const vault = await openVault()
-  const agent = createAgent({ identity: await vault.identity(), vault, fetch: fetchTrusting(options.ca) })
-  const { server, authorization, ttl, context } = options
-  const session = await agent.connect(url, {
-    scopes: options.scopes,
-    ...(server === undefined ? {} : { serverDid: server }),
-    ...(authorization === undefined ? {} : { authorization: credentialIn(authorization) }),
-    ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
-    ...(context === undefined ? {} : { context }),
-    onPending: ({ bindingCode, expiresAt }) => {
-      const until = new Date(expiresAt * 1000).toISOString()
-      console.error(`ath: the user is asked, until ${until}; the code to pick is ${bindingCode}`)
-    },
-  })
+  const agent = createAgent({ identity: await vault.identity(), vault, fetch, answerWithin: ANSWER_WITHIN })
+  let stopWaiting = (): void => undefined
+  const session = await agent
+    .connect(origin, {
+      scopes,
+      ...(server === undefined ? {} : { serverDid: server }),
+      ...(credential === undefined ? {} : { authorization: credential }),
+      ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
+      ...(context === undefined ? {} : { context }),
+      onPending: (pending) => {
+        stopWaiting = waitingForUser(pending)
+      },
+      signal,
+    })
+    .finally(() => stopWaiting())
+  if (options.json !== true) console.error(grantInWords(session.grant))
+  const responses: Answered[] = []
+  const done = { scopes_granted: session.grant.scopes, responses }
   try {
-    const responses: object[] = []
-    for (const step of requests) {
-      if ('line' in step) responses.push(await send(session, step))
-      else await session[step.do]()
-    }
-    return { ok: true, scopes_granted: session.grant.scopes, responses }
-  } finally {
-    await session.close()
+    await take(steps, session, responses, { seconds: options.timeout, signal })
+  } catch (error) {
+    await close(session, CLOSE_WITHIN_STOPPED).catch(() => undefined)
+    throw new Unfinished(error, done)
+  }
+  await close(session, CLOSE_WITHIN).catch((error: unknown) => {
+    // A peer that breaks the rules at the end has broken them.
+    if (!(error instanceof AthError && error.trouble === 'transport_failed'))
+      throw new Unfinished(error, done)
+    console.error('ath: the service did not answer to the end of the session; it lapses by itself')
+  })
+  return { ok: true, ...done }
+}
+
+async function take(
+  steps: readonly Step[],
+  session: AgentSession,
+  responses: Answered[],
+  limits: { readonly seconds: number; readonly signal: AbortSignal },
+): Promise<void> {
+  for (const step of steps) {
+    if (step.do === 'request') responses.push(await send(session, step.request, limits))
+    else await session[step.do](limits.signal)
   }
 }
 
-interface ParsedRequest {
-  /** Method and path. */
-  readonly line: string
-  readonly json?: Record<string, never>
-}
-
-function parseRequest(line: string): ParsedRequest {
-  const [, method, path, body] = /^([A-Za-z]+) (\S+)(?: (.+))?$/s.exec(line) ?? []
-  if (method === undefined || path === undefined)
-    throw new Usage(`--request '${line}' is not a method and a path`)
-  const request = { line: `${method.toUpperCase()} ${path}` }
-  return body === undefined ? request : { ...request, json: objectIn(body, 'the body of --request') }
-}
-
-async function send(session: AgentSession, { line, json }: ParsedRequest): Promise<object> {
-  const response = await session.request(line, json === undefined ? {} : { json }).catch((error: unknown) => {
-    // What the service refuses is its answer; what it may not do ends the session.
-    if (error instanceof HandshakeError && error.rule === undefined) {
-      return Response.json(error.toWire(Math.floor(Date.now() / 1000)), { status: error.code })
-    }
-    throw error
+async function close(session: AgentSession, milliseconds: number): Promise<void> {
+  const limit = AbortSignal.timeout(milliseconds)
+  await session.close(limit).catch((error: unknown) => {
+    throw limit.aborted ? new AthError('transport_failed', 'no answer to the end of the session') : error
   })
-  const text = await response.text()
-  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
-  return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text }
 }
+
+const answersInWords =
+  (steps: readonly Step[]) =>
+  ({ responses }: { readonly responses: readonly Answered[] }): string => {
+    const lines = steps.flatMap((step) => (step.do === 'request' ? [step.request.line] : []))
+    return responses.map((answer, index) => answerInWords(lines[index] ?? '', answer)).join('\n\n')
+  }

@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { Readable } from 'node:stream'
-import { Usage } from './outcome.ts'
+import { readText } from './files.ts'
+import { Usage } from './trouble.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 /**
- * A `fetch` over TLS 1.3 that follows no redirect and trusts, beside the platform's authorities or instead of them, those in a PEM
- * file. Bodies stream both ways.
+ * A `fetch` over TLS 1.3 that follows no redirect. It trusts the platform's authorities, or instead of them those in a PEM file. Bodies
+ * stream both ways.
  */
 export function fetchTrusting(caFile: string | undefined): Fetch {
-  const ca = caFile === undefined ? undefined : readText(caFile)
+  const ca = caFile === undefined ? undefined : certificatesIn(caFile)
   const agent = new Agent({ keepAlive: true, minVersion: 'TLSv1.3', ...(ca === undefined ? {} : { ca }) })
   return async (url, init) => {
     const given = new Request(url, init)
@@ -41,10 +41,9 @@ export function fetchTrusting(caFile: string | undefined): Fetch {
   }
 }
 
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Usage(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
+function certificatesIn(file: string): string {
+  const text = readText(file)
+  // An empty list would be trusted by nobody, and said so by no sentence that helps.
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+  throw new Usage(`${file} holds no certificate: --ca takes PEM, with BEGIN CERTIFICATE in it`)
 }

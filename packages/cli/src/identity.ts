@@ -1,29 +1,35 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { asJson } from './options.ts'
 import { run } from './outcome.ts'
-import { openVault } from './vault.ts'
+import { openOrMakeVault, openVault } from './vault.ts'
 
 interface InitOptions {
   readonly alg: 'ES256' | 'EdDSA'
   readonly json?: true
 }
 
-export function identityCommands(program: Command): void {
+export function initCommand(program: Command): void {
   program
     .command('init')
     .description('make an identity in the vault; the one that is there stays')
-    .option('--alg <alg>', 'ES256 or EdDSA', 'ES256')
-    .option('--json')
+    .addOption(new Option('--alg <alg>', 'of its key').choices(['ES256', 'EdDSA']).default('ES256'))
+    .addOption(asJson())
     .action(({ alg, json }: InitOptions) =>
-      run(json === true, async () => {
-        if (alg !== 'ES256' && alg !== 'EdDSA') throw new TypeError('--alg is ES256 or EdDSA')
-        const { did } = await (await openVault()).identity(alg)
-        return json ? { ok: true, did } : did
-      }),
+      run(
+        json === true,
+        async () => ({ ok: true, did: (await (await openOrMakeVault()).identity(alg)).did }),
+        didOf,
+      ),
     )
 }
 
-/** Beside the commands about named DIDs, `ath did` alone says one's own. */
-export async function ownDid(isJson: boolean): Promise<object | string> {
-  const { did } = await (await openVault()).identity()
-  return isJson ? { ok: true, did } : did
+export function didCommand(program: Command): Command {
+  return program
+    .command('did')
+    .description('print one’s own DID')
+    .addOption(asJson())
+    .action(({ json }: { json?: true }) => run(json === true, ownDid, didOf))
 }
+
+const ownDid = async () => ({ ok: true, did: (await (await openVault()).identity()).did })
+const didOf = ({ did }: { readonly did: string }): string => did

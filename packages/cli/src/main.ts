@@ -1,35 +1,39 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { authorizeCommands } from './authorize.ts'
+import { authorizeCommand } from './authorize.ts'
 import { confirmCommand } from './confirm.ts'
 import { connectCommand } from './connect.ts'
-import { identityCommands, ownDid } from './identity.ts'
-import { failureOf, run, STATUS, STATUS_HELP } from './outcome.ts'
+import { credentialCommands } from './credential.ts'
+import { didCommand, initCommand } from './identity.ts'
+import { fail } from './outcome.ts'
+import { quietWhenNobodyReads } from './output.ts'
+import { STATUS, STATUS_HELP } from './status.ts'
 
+quietWhenNobodyReads()
+const isJson = process.argv.includes('--json')
 const program = new Command('ath')
   .description('The Agent Trust Handshake, as an agent and as a user.')
   .addHelpText('after', STATUS_HELP)
+  .showHelpAfterError('ath --help, or ath COMMAND --help, says what there is.')
   .exitOverride()
 
-identityCommands(program)
-program
-  .command('did')
-  .description('print one’s own DID')
-  .option('--json')
-  .action(({ json }: { json?: true }) => run(json === true, () => ownDid(json === true)))
-authorizeCommands(program)
+initCommand(program)
+didCommand(program)
+authorizeCommand(program)
+credentialCommands(program)
 connectCommand(program)
 confirmCommand(program)
 
-for (const command of [program, ...program.commands]) command.exitOverride()
 try {
   await program.parseAsync()
 } catch (error) {
-  // commander has said what was wrong with the command line; what an option's parser found, it has not.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? STATUS.ok : STATUS.usage
+  if (!(error instanceof CommanderError)) fail(isJson, error)
+  else if (error.exitCode === 0) process.exitCode = STATUS.ok
   else {
-    console.error(`ath: ${failureOf(error).reason}`)
+    // In words commander has said it.
     process.exitCode = STATUS.usage
+    const reason = error.message.replace(/^error: /, '')
+    if (isJson) console.log(JSON.stringify({ ok: false, error: 'usage', reason }))
   }
 }
 // Connections that are kept would keep the process.

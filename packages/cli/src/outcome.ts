@@ -1,80 +1,45 @@
-import { AthError, HandshakeError, IdentityError, PermissionError } from 'athkit/errors'
+import { failureOf, sentencesOf } from './failure.ts'
+import { statusOf } from './status.ts'
+import { Interrupted } from './trouble.ts'
 
-/** Exit statuses, by what went wrong; `ath --help` says them. */
-export const STATUS = {
-  ok: 0,
-  internal: 1,
-  usage: 2,
-  identity: 3,
-  permission: 4,
-  transport: 5,
-  refused: 6,
-} as const
-
-export const STATUS_HELP = `
-Exit status: 0 done · 1 a mistake of this program · 2 wrong usage · 3 who somebody is was not established (401)
-             4 not allowed (403) · 5 nobody answers · 6 anything else that was refused
-
-ATH_VAULT names the vault file (default: ~/.athkit/vault); ATH_PASSPHRASE or ATH_VAULT_KEY opens it.`
-
-/** What the person at the keyboard got wrong. */
-export class Usage extends Error {
-  override readonly name = 'Usage'
-}
-
-export interface Failure {
-  readonly ok: false
-  readonly error: string
-  /** Of the profile, that was broken. */
-  readonly rule?: string
-  readonly reason: string
-}
-
-export function failureOf(error: unknown): Failure {
-  if (error instanceof HandshakeError) {
-    return { ok: false, error: error.error, ...ruleOf(error), reason: error.reason }
+/**
+ * Runs a command. Its result or its failure is the last line on standard output, in JSON where that is asked for; otherwise the
+ * result in words, and a failure in sentences on standard error. The exit status says what kind of failure it was.
+ *
+ * @param work gets a signal that is aborted when somebody stops the command: it leaves nothing open, and ends; a second Ctrl-C does
+ *   not wait for that
+ * @param say the result in words; its JSON without it
+ */
+export async function run<Result extends object | string>(
+  isJson: boolean,
+  work: (signal: AbortSignal) => Promise<Result>,
+  say: (result: Result) => string = inWords,
+): Promise<void> {
+  const stop = new AbortController()
+  const onSignal = (name: NodeJS.Signals): void => {
+    const error = new Interrupted(name === 'SIGTERM' ? name : 'SIGINT')
+    if (stop.signal.aborted) process.exit(statusOf(error))
+    stop.abort(error)
   }
-  if (error instanceof AthError) {
-    return { ok: false, error: error.trouble, ...ruleOf(error), reason: reasonOf(error) }
-  }
-  if (error instanceof Usage || error instanceof TypeError) {
-    return { ok: false, error: 'usage', reason: error.message }
-  }
-  return { ok: false, error: 'internal', reason: error instanceof Error ? error.message : String(error) }
-}
-
-const ruleOf = ({ rule }: { readonly rule?: string | undefined }) => (rule === undefined ? {} : { rule })
-
-/** With what lies behind it: a certificate that is not trusted, a connection that was refused. */
-function reasonOf({ message, cause }: AthError): string {
-  const code = (cause as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' ? `${message} (${code})` : message
-}
-
-export function statusOf(error: unknown): number {
-  if (error instanceof IdentityError) return STATUS.identity
-  if (error instanceof PermissionError) return STATUS.permission
-  if (error instanceof HandshakeError) return STATUS.refused
-  if (error instanceof AthError)
-    return error.trouble === 'transport_failed' ? STATUS.transport : STATUS.refused
-  return error instanceof Usage || error instanceof TypeError ? STATUS.usage : STATUS.internal
-}
-
-/** Runs a command: its result or its failure is the last line on standard output; for people, the failure is a sentence. */
-export async function run(isJson: boolean, work: () => Promise<object | string>): Promise<void> {
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
   try {
-    const result = await work()
-    console.log(isJson && typeof result !== 'string' ? JSON.stringify(result) : textOf(result))
-  } catch (error) {
-    const failure = failureOf(error)
-    if (isJson) console.log(JSON.stringify(failure))
-    else
-      console.error(
-        `ath: ${failure.error}: ${failure.reason}${failure.rule === undefined ? '' : ` (${failure.rule})`}`,
-      )
-    process.exitCode = statusOf(error)
+    const result = await work(stop.signal)
+    console.log(isJson ? JSON.stringify(result) : say(result))
+  } catch (thrown) {
+    // Whatever it made of being stopped: that is why it failed.
+    fail(isJson, stop.signal.aborted ? stop.signal.reason : thrown)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
   }
 }
 
-const textOf = (result: object | string): string =>
+export function fail(isJson: boolean, error: unknown): void {
+  if (isJson) console.log(JSON.stringify(failureOf(error)))
+  else console.error(sentencesOf(error))
+  process.exitCode = statusOf(error)
+}
+
+const inWords = (result: object | string): string =>
   typeof result === 'string' ? result : JSON.stringify(result, null, 2)
