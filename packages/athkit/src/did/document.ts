@@ -16,6 +16,14 @@ export const RELATIONSHIPS: readonly Relationship[] = [
   'capabilityInvocation',
 ]
 
+/** Everywhere that a document may hold a key, whatever for. */
+export const PLACES = [
+  'verificationMethod',
+  ...RELATIONSHIPS,
+  'capabilityDelegation',
+  'keyAgreement',
+] as const
+
 /** The document of a DID that is its own key: the one key in every relationship. */
 export function documentOfKey(did: string, key: PublicKey): DidDocument {
   const method = methodOfKey(did, key)
@@ -41,32 +49,39 @@ export function methodOfKey(did: string, key: PublicKey): JsonObject & { readonl
 const MOST_METHODS = 64
 
 /**
- * The keys that a document lists for a relationship, by reference or embedded, as Multikey or JsonWebKey. A method that names
+ * The keys that a document lists for a relationship (or holds in another place), by reference or embedded, as Multikey or JsonWebKey. A method that names
  * another controller, or holds a key of no kind that is known here, is passed over.
  */
 export async function keysOf(
   document: DidDocument,
-  relationship: Relationship,
+  place: (typeof PLACES)[number],
 ): Promise<readonly PublicKey[]> {
-  const known = cached(document).get(relationship)
+  const known = cached(document).get(place)
   if (known !== undefined) return known
   const keys: PublicKey[] = []
-  for (const entry of listOf(document[relationship]).slice(0, MOST_METHODS)) {
+  for (const entry of listOf(document[place]).slice(0, MOST_METHODS)) {
     const method = methodOf(entry, document)
     const key = method === undefined ? undefined : await keyOf(method, document)
     if (key !== undefined) keys.push(key)
   }
-  cached(document).set(relationship, keys)
+  cached(document).set(place, keys)
   return keys
 }
 
-/** Documents are immutable here; their keys are imported once. */
-const cache = new WeakMap<DidDocument, Map<Relationship, readonly PublicKey[]>>()
+/** Every key that the document holds, each once. One that is listed for nothing is held all the same. */
+export async function allKeys(document: DidDocument | null): Promise<readonly PublicKey[]> {
+  if (document === null) return []
+  const lists = await Promise.all(PLACES.map((place) => keysOf(document, place)))
+  return [...new Map(lists.flat().map((key) => [key.thumbprint, key])).values()]
+}
 
-function cached(document: DidDocument): Map<Relationship, readonly PublicKey[]> {
+/** Documents are immutable here; their keys are imported once. */
+const cache = new WeakMap<DidDocument, Map<string, readonly PublicKey[]>>()
+
+function cached(document: DidDocument): Map<string, readonly PublicKey[]> {
   const found = cache.get(document)
   if (found !== undefined) return found
-  const empty = new Map<Relationship, readonly PublicKey[]>()
+  const empty = new Map<string, readonly PublicKey[]>()
   cache.set(document, empty)
   return empty
 }

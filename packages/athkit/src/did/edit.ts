@@ -8,6 +8,7 @@ import {
   listOf,
   methodOf,
   methodOfKey,
+  PLACES,
   RELATIONSHIPS,
   type Relationship,
 } from './document.ts'
@@ -76,18 +77,12 @@ export async function withoutKey(document: DidDocument, key: PublicKey): Promise
     const others = await Promise.all(entries.map((entry) => isOther(methodOf(entry, document))))
     return entries.filter((_, at) => others[at] === true)
   }
-  const methods = listOf(document.verificationMethod)
   const lists = await Promise.all(
-    RELATIONSHIPS.filter((name) => document[name] !== undefined).map(
-      async (name) => [name, await kept(listOf(document[name]))] as const,
+    PLACES.filter((place) => document[place] !== undefined).map(
+      async (place) => [place, await kept(listOf(document[place]))] as const,
     ),
   )
-  const others = await Promise.all(methods.map((method) => isOther(method as JsonObject)))
-  return {
-    ...document,
-    verificationMethod: methods.filter((_, at) => others[at] === true),
-    ...Object.fromEntries(lists),
-  }
+  return { ...document, ...Object.fromEntries(lists) }
 }
 
 /** The methods that are listed, not embedded, and hold the key. */

@@ -1,12 +1,11 @@
 import * as v from 'valibot'
 import { hash } from '../crypto/jcs.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
-import type { PublicKey } from '../crypto/keys.ts'
 import { object, shaped, time, without } from '../crypto/shape.ts'
 import { verifyLabelled } from '../crypto/signature.ts'
 import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
 import { parseDid } from './did.ts'
-import { type DidDocument, keysOf, RELATIONSHIPS } from './document.ts'
+import { allKeys, type DidDocument, keysOf } from './document.ts'
 
 /** The history of a named DID (ATH-4.6): each operation signed by who controlled the state before it, and chained to it. */
 export const DidOperation = v.object({
@@ -121,7 +120,7 @@ async function checkSignatures(
   const covered = without(operation, 'signatures')
   const signed = new Set<string>()
   for (const { kid, signature } of operation.signatures) {
-    const key = [...known, ...next, ...controlling].find(({ thumbprint }) => thumbprint === kid)
+    const key = [...known, ...next].find(({ thumbprint }) => thumbprint === kid)
     if (key === undefined) throw unsigned('a signature by a key that is in neither state')
     await verifyLabelled(key, 'did_operation', covered, signature as string)
     signed.add(kid)
@@ -131,13 +130,6 @@ async function checkSignatures(
   const added = next.filter((key) => !known.some(({ thumbprint }) => thumbprint === key.thumbprint))
   if (!added.every(({ thumbprint }) => signed.has(thumbprint)))
     throw unsigned('a key being added has not signed')
-}
-
-/** The keys that a document lists for anything that counts here. */
-export async function allKeys(document: DidDocument | null): Promise<readonly PublicKey[]> {
-  if (document === null) return []
-  const lists = await Promise.all(RELATIONSHIPS.map((relationship) => keysOf(document, relationship)))
-  return [...new Map(lists.flat().map((key) => [key.thumbprint, key])).values()]
 }
 
 const unsigned = (reason: string) => refuse('signature_invalid', reason, { rule: 'ATH-4.6' })

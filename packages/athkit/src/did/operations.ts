@@ -2,9 +2,9 @@ import type { JsonObject } from '../crypto/json.ts'
 import type { PublicKey, Signer } from '../crypto/keys.ts'
 import { signLabelled } from '../crypto/signature.ts'
 import { parseDid } from './did.ts'
-import { type DidDocument, keysOf, type Relationship } from './document.ts'
+import { allKeys, type DidDocument, keysOf, type Relationship } from './document.ts'
 import { relationshipsOf, withKey, withoutKey } from './edit.ts'
-import { allKeys, type DidOperation, type DidState } from './history.ts'
+import type { DidOperation, DidState } from './history.ts'
 
 /**
  * What the holder of a named DID signs and submits (ATH-4.6), one function for each thing they may want. None of them asks anybody:
@@ -59,7 +59,10 @@ export async function removeKeyOperation({
   ...change
 }: Change & { readonly key: PublicKey }): Promise<DidOperation> {
   const before = currentOf(change.state)
-  if ((await relationshipsOf(before, key)).length === 0) throw new TypeError('the document has no such key')
+  const held = await allKeys(before)
+  if (!held.some(({ thumbprint }) => thumbprint === key.thumbprint)) {
+    throw new TypeError('the document has no such key')
+  }
   const document = await withoutKey(before, key)
   if ((await keysOf(document, 'capabilityInvocation')).length === 0) {
     throw new TypeError('this is the last controlling key: add another before, or deactivate the DID')

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { JsonObject } from '../../src/crypto/json.ts'
 import { generateSigner, type Signer } from '../../src/crypto/keys.ts'
 import {
   addKeyOperation,
@@ -69,6 +70,35 @@ test('a key that is there already is listed once more, not twice', async () => {
   expect(after?.verificationMethod).toHaveLength(2)
   expect(after?.authentication).toHaveLength(1)
   expect(after?.capabilityInvocation).toHaveLength(2)
+})
+
+describe('every key being added signs (ATH-4.6), wherever in the document it stands', () => {
+  const methods = () => shop.document.verificationMethod as readonly JsonObject[]
+  const method = () => ({
+    id: `${shop.did}#new`,
+    type: 'JsonWebKey',
+    controller: shop.did,
+    publicKeyJwk: { ...other.publicKey.jwk },
+  })
+  test.each<[string, () => JsonObject]>([
+    ['listed for nothing', () => ({ verificationMethod: [...methods(), method()] })],
+    ['embedded for key agreement', () => ({ keyAgreement: [method()] })],
+    ['embedded to delegate', () => ({ capabilityDelegation: [method()] })],
+  ])('%s', async (_, more) => {
+    const document = { ...shop.document, ...more() }
+    await expect(updateOperation({ ...change(), document })).rejects.toThrow(/is added and has to sign/)
+    const signed = await updateOperation({ ...change(), document, signers: [shop.controlling, other] })
+    const { seq } = await applyOperation(signed, state)
+    expect(seq).toBe(1)
+    const signatures = signed.signatures.filter(({ kid }) => kid !== other.publicKey.thumbprint)
+    await expect(applyOperation({ ...signed, signatures } as unknown as JsonObject, state)).rejects.toThrow(
+      /a key being added has not signed/,
+    )
+    // Whoever has it removed finds no trace of it left.
+    const after = await applyOperation(signed, state)
+    const removed = await removeKeyOperation({ ...change(), state: after, key: other.publicKey })
+    expect(JSON.stringify(removed.document)).not.toContain(other.publicKey.jwk.x)
+  })
 })
 
 describe('what a registry would refuse is a TypeError before it is sent', () => {
