@@ -3,6 +3,7 @@ import { confirmationEndpoints } from './confirmations.ts'
 import { discovery } from './discovery.ts'
 import { dispatch, type Handler } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
+import { enrolmentEndpoint } from './enrolment.ts'
 import { grantsEndpoint, revocationEndpoint } from './grants.ts'
 import { handshakeEndpoints } from './handshake.ts'
 import { inboxEndpoint } from './inbox.ts'
@@ -12,7 +13,10 @@ import { sealedEndpoint } from './sealed.ts'
 export const createHandler = (service: Service): Handler => dispatch(service, endpointsOf(service))
 
 /** Where it answers: what a framework has to leave to it. */
-export function endpointsOf({ endpoints: at }: Pick<Service, 'endpoints'>): readonly Endpoint[] {
+export function endpointsOf({
+  endpoints: at,
+  enrolment,
+}: Pick<Service, 'endpoints' | 'enrolment'>): readonly Endpoint[] {
   return [
     sealedEndpoint(at.session_endpoint),
     ...handshakeEndpoints(at.handshake_endpoint),
@@ -20,6 +24,7 @@ export function endpointsOf({ endpoints: at }: Pick<Service, 'endpoints'>): read
     inboxEndpoint(at.inbox_endpoint),
     grantsEndpoint(at.grants_endpoint),
     revocationEndpoint(at.revocation_endpoint),
+    ...(enrolment === undefined ? [] : [enrolmentEndpoint(enrolment)]),
     discovery,
   ]
 }

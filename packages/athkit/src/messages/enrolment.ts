@@ -22,6 +22,29 @@ export const Enrolment = v.object({
 })
 export type Enrolment = v.InferOutput<typeof Enrolment> & JsonObject
 
+/** Where enrolments are taken, beside the endpoints of ATH-3.2, which have no place for them. */
+export const ENROLMENT_PATH = '/ath/enrolment'
+
+/** The same whatever the DID was here before. */
+export interface EnrolmentReceipt extends JsonObject {
+  readonly type: 'enrolment_receipt'
+  readonly user_did: string
+  /** The server that the user is linked to from now on: what their wallet pins (ATH-6.3.1). */
+  readonly server_did: string
+  readonly timestamp: number
+}
+
+export const createEnrolmentReceipt = (
+  userDid: string,
+  serverDid: string,
+  now: number,
+): EnrolmentReceipt => ({
+  type: 'enrolment_receipt',
+  user_did: userDid,
+  server_did: serverDid,
+  timestamp: now,
+})
+
 export interface EnrolmentOptions {
   readonly user: Identity
   /** The origin of the page that gave the challenge. */

@@ -6,7 +6,7 @@ import { readConfirmationResponse, verifyConfirmationSignature } from '../handsh
 import { type ConfirmationReceipt, createConfirmationReceipt } from '../messages/inbox.ts'
 import type { ServiceContext } from './context.ts'
 import { handshakeTopic, userTopic } from './hub.ts'
-import { keysOfUser } from './parties.ts'
+import { keysOfUser, withCurrentKeys } from './parties.ts'
 import { type QuestionRow, type QuestionRows, readQuestion } from './question-rows.ts'
 import { closeAnswered } from './questions.ts'
 import { type Pointer, pointerPartition } from './rows.ts'
@@ -27,13 +27,17 @@ export async function receiveAnswer(
   message: Json,
 ): Promise<ConfirmationReceipt> {
   const { userDid, clientDid } = await find(context, requestId)
-  const userKeys = await keysOfUser(context, userDid, 'authentication')
   let isVerified = false
   for (;;) {
     const read = await readQuestion(context, userDid, clientDid, requestId)
     const row = read.question
     if (row === undefined) throw unknown()
-    if (!isVerified) await verifyConfirmationSignature(message, { request: row.value.question, userKeys })
+    if (!isVerified) {
+      await withCurrentKeys('signature_invalid', async (fresh) => {
+        const userKeys = await keysOfUser(context, userDid, 'authentication', fresh)
+        await verifyConfirmationSignature(message, { request: row.value.question, userKeys })
+      })
+    }
     isVerified = true
     if (await take(context, { ...read, question: row }, message as JsonObject)) {
       return createConfirmationReceipt(requestId, context.now())

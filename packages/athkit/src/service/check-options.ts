@@ -2,6 +2,7 @@ import { didFromKey, parseDid } from '../did/did.ts'
 import { HandshakeError } from '../errors.ts'
 import { areScopes, CAPABILITIES } from '../handshake/index.ts'
 import { DISCOVERY_PATH, ENDPOINT_NAMES, type Endpoints, endpointPaths } from '../messages/discovery.ts'
+import { ENROLMENT_PATH } from '../messages/enrolment.ts'
 import { checkOrigin } from '../messages/origin.ts'
 import { BUILT_IN, joinRestrictions } from '../token/restrictions.ts'
 import type { AgentCredentials, ScopeOptions, ServiceOptions } from './options.ts'
@@ -130,7 +131,7 @@ export function checkEndpoints(given: Partial<Endpoints> = {}): Endpoints {
     if (error instanceof HandshakeError) throw wrong(`endpoints: ${error.reason} (ATH-3.2)`)
     throw error
   }
-  const all = [...ENDPOINT_NAMES.map((name) => paths[name]), DISCOVERY_PATH, '/ath/session']
+  const all = [...ENDPOINT_NAMES.map((name) => paths[name]), DISCOVERY_PATH, ENROLMENT_PATH, '/ath/session']
   for (const [index, path] of all.entries()) {
     const inside = all.find((other, at) => at !== index && (path === other || path.startsWith(`${other}/`)))
     if (inside !== undefined)

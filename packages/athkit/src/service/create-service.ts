@@ -16,13 +16,20 @@ import { walletInbox } from './channel.ts'
 import { checkLimits, checkTimeouts, checkTokenMaxTtl } from './check-numbers.ts'
 import * as check from './check-options.ts'
 import type { Caller, ServiceContext } from './context.ts'
+import { createEnrolments, type Enrolments } from './enrolment/enrolment.ts'
 import type { ServiceEvent } from './events.ts'
 import { bindEnforcers } from './grant-of.ts'
 import { createHandshakes, type Handshakes } from './handshakes.ts'
 import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
-import type { ServiceOptions } from './options.ts'
-import { listGrants, receiveRevocation, revokeGrant, revokeUserCredential } from './revocation/index.ts'
+import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
+import {
+  endLink,
+  listGrants,
+  receiveRevocation,
+  revokeGrant,
+  revokeUserCredential,
+} from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
 
 /**
@@ -56,6 +63,10 @@ export interface Service extends Handshakes {
   /** The operator ends a grant, or a user's credential and every grant made from it. */
   revokeGrant(grantId: string, reason: string): Promise<boolean>
   revokeCredential(userDid: string, credentialId: string, reason: string): Promise<number>
+  /** ATH-4.7; undefined where `users` can only be asked. */
+  readonly enrolment: Enrolments | undefined
+  /** A user's link to an account has ended elsewhere: so do the grants that were made under it. @returns how many */
+  endLink(userDid: string, account: string): Promise<number>
   /** Before anything else that is not sealed is looked at (ATH-4.4). @throws HandshakeError `rate_limited` */
   admit(caller: Caller): void
   emit(event: ServiceEvent): void
@@ -100,11 +111,16 @@ export function createService(options: ServiceOptions): Service {
     revokeGrant: (grantId, reason) => revokeGrant(context, grantId, reason),
     revokeCredential: (userDid, credentialId, reason) =>
       revokeUserCredential(context, userDid, credentialId, reason),
+    enrolment: areLinkedHere(options.users) ? createEnrolments(context, options.users) : undefined,
+    endLink: (userDid, account) => endLink(context, userDid, account, 'unlinked'),
     admit: ({ address }) => context.admission.admitRequest(address),
     emit: context.emit,
     now: context.now,
   }
 }
+
+const areLinkedHere = (users: Users): users is LinkedUsers =>
+  'link' in users && 'unlink' in users && 'linked' in users
 
 function contextOf(options: ServiceOptions, application: ServiceContext['application']): ServiceContext {
   check.checkNames(options)

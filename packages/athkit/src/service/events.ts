@@ -59,6 +59,12 @@ export type ServiceEvent =
       readonly by: string
       readonly reason: string
     }
+  /** ATH-4.7. */
+  | {
+      readonly type: 'user_linked' | 'user_unlinked'
+      readonly userDid: string
+      readonly account: string
+    }
   /** A message or request was refused: `reason` says which of several checks failed, the peer sees `error` alone. */
   | {
       readonly type: 'refused'

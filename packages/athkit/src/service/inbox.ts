@@ -5,7 +5,7 @@ import { type VerifiedWalletToken, verifyWalletToken } from '../messages/wallet-
 import type { Get } from '../store/store.ts'
 import type { ServiceContext } from './context.ts'
 import { type Listener, LOOK_AGAIN_MS, userTopic } from './hub.ts'
-import { keysOfUser } from './parties.ts'
+import { keysOfUser, withCurrentKeys } from './parties.ts'
 import { QUESTION_PREFIX, type QuestionRow } from './question-rows.ts'
 import { revokedKey, revokedRequestKey } from './revocation/index-rows.ts'
 import { userPartition } from './rows.ts'
@@ -23,20 +23,22 @@ export function authenticateWallet(
 ): Promise<VerifiedWalletToken> {
   const token = BEARER.exec(authorization ?? '')?.[1]
   if (token === undefined) throw refuse('token_invalid', 'no wallet token', { rule: 'ATH-6.3.5' })
-  return verifyWalletToken(token, {
-    now: context.now(),
-    origins: context.origins,
-    enrolled: async (userDid) => (await context.users.find(userDid)) !== undefined,
-    keysOf: (userDid) => keysOfUser(context, userDid, 'authentication'),
-    takeJti: async (userDid, jti, exp) => {
-      const { outcome } = await context.store.transact(
-        userPartition(userDid),
-        [{ op: 'put', key: `wallet:${await hash(jti)}`, value: '', if: 'absent', expiresAt: exp }],
-        context.now(),
-      )
-      return outcome === 'done'
-    },
-  })
+  return withCurrentKeys('token_invalid', (fresh) =>
+    verifyWalletToken(token, {
+      now: context.now(),
+      origins: context.origins,
+      enrolled: async (userDid) => (await context.users.find(userDid)) !== undefined,
+      keysOf: (userDid) => keysOfUser(context, userDid, 'authentication', fresh),
+      takeJti: async (userDid, jti, exp) => {
+        const { outcome } = await context.store.transact(
+          userPartition(userDid),
+          [{ op: 'put', key: `wallet:${await hash(jti)}`, value: '', if: 'absent', expiresAt: exp }],
+          context.now(),
+        )
+        return outcome === 'done'
+      },
+    }),
+  )
 }
 
 const MOST_LISTED = 1000

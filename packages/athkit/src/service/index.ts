@@ -1,6 +1,8 @@
 export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
 export type { Caller } from './context.ts'
 export { createService, type Service } from './create-service.ts'
+export type { Challenge, Enrolments } from './enrolment/enrolment.ts'
+export { storedUsers } from './enrolment/stored-users.ts'
 export type { ServiceEvent } from './events.ts'
 export {
   atMost,
@@ -15,6 +17,7 @@ export type { Reply } from './handshakes.ts'
 export type {
   AgentCredentials,
   Limits,
+  LinkedUsers,
   Policy,
   PolicyDecision,
   ScopeOptions,

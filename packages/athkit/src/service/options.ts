@@ -60,8 +60,23 @@ export interface ScopeOptions {
   readonly skipUserConfirmation?: boolean
 }
 
+/** An operator who keeps links elsewhere gives `find` alone, and calls `endLink` of the service when one ends. */
 export interface Users {
   find(userDid: string): Awaitable<{ readonly account: string } | undefined>
+}
+
+/** Users whose links are made here, by `enrolment` of the service; `storedUsers(store)` keeps them in any store. */
+export interface LinkedUsers extends Users {
+  /**
+   * Puts the DID under the account, in one atomic step, wherever it was before.
+   *
+   * @returns the account that it was under until then
+   */
+  link(userDid: string, account: string): Awaitable<string | undefined>
+  /** In one atomic step. @returns false when the DID is not under that account */
+  unlink(userDid: string, account: string): Awaitable<boolean>
+  /** The DIDs under the account. */
+  linked(account: string): Awaitable<readonly string[]>
 }
 
 /** The operator's word about an agent: asked when it has proven itself, and again at every decision. */

@@ -2,12 +2,12 @@ import type { PublicKey } from '../crypto/keys.ts'
 import { parseDid } from '../did/did.ts'
 import { type DidDocument, keysOf, type Relationship } from '../did/document.ts'
 import type { Resolution } from '../did/resolver.ts'
-import { HandshakeError, refuse } from '../errors.ts'
+import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
 import { verifyPresentedKey } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
 
 /** A user DID names a partition of the store, whose name is bounded. */
-const LONGEST_USER_DID = 500
+export const LONGEST_USER_DID = 500
 
 /** A user who is enrolled here (ATH-4.7), and their current document. */
 export interface EnrolledUser {
@@ -18,16 +18,18 @@ export interface EnrolledUser {
 /**
  * undefined for a DID that is not enrolled: it is not resolved then.
  *
+ * @param fresh as in {@link withCurrentKeys}
  * @throws HandshakeError `identity_revoked` for a deactivated one, `resolver_unavailable`
  */
 export async function enrolledUser(
   context: ServiceContext,
   userDid: string,
+  fresh = false,
 ): Promise<EnrolledUser | undefined> {
   if (userDid.length > LONGEST_USER_DID) return undefined
   const user = await context.users.find(userDid)
   if (user === undefined) return undefined
-  const { document, deactivated } = await context.resolver.resolve(userDid)
+  const { document, deactivated } = await context.resolver.resolve(userDid, { fresh })
   if (deactivated === true)
     throw refuse('identity_revoked', 'the user DID is deactivated', { rule: 'ATH-4.3' })
   return { account: user.account, document }
@@ -38,9 +40,26 @@ export async function keysOfUser(
   context: ServiceContext,
   userDid: string,
   relationship: Relationship,
+  fresh = false,
 ): Promise<readonly PublicKey[]> {
-  const user = await enrolledUser(context, userDid)
+  const user = await enrolledUser(context, userDid, fresh)
   return user === undefined ? [] : keysOf(user.document, relationship)
+}
+
+/**
+ * A check by the keys of somebody's document. Where it is refused by this name, it is made once more with the document passing over the
+ * cache: they may have exchanged their key since it was read (ATH-4.4).
+ */
+export async function withCurrentKeys<T>(
+  refusal: ErrorName,
+  check: (fresh: boolean) => Promise<T>,
+): Promise<T> {
+  try {
+    return await check(false)
+  } catch (error) {
+    if (!(error instanceof HandshakeError && error.error === refusal)) throw error
+  }
+  return check(true)
 }
 
 /**

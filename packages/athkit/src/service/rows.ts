@@ -12,8 +12,11 @@ import type { JsonObject } from '../crypto/json.ts'
  * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `revoked:GRANT` |
  * |                      | `idempotency:H`, `used:GRANT` (Unix seconds), window `SID:EPOCH`, counter `rate`          |
  * | `user:DID`           | `question:REQUEST` `asked:CLIENT` `wallet:JTI`, `grant:CREDENTIAL:ID`,                    |
- * |                      | `granted-request:REQUEST` `revoked-request:REQUEST` `revoked:CREDENTIAL`                  |
- * | `client:DID`         | `until:END`: a grant of this client ends then (ATH-8)                                     |
+ * |                      | `granted-request:REQUEST` `revoked-request:REQUEST` `revoked:CREDENTIAL`,                 |
+ * |                      | `account`, `unlinked:H(ACCOUNT)` (ATH-4.7)                                                |
+ * | `account:H`          | `did:DID`: it may be linked to this account; `account` of the user says whether it is     |
+ * | `enrolment:H`        | `account`: whose challenge it is (ATH-4.7)                                                |
+ * | `client:DID`         | `grant:ID`: the grants of this client (ATH-8)                                             |
  * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |
  * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |
  */

@@ -1,10 +1,11 @@
+import { hash } from '../../crypto/jcs.ts'
 import type { Operation } from '../../store/store.ts'
 import type { ServiceContext } from '../context.ts'
 import { type GrantRow, type Pointer, pairPartition, pointerPartition, userPartition } from '../rows.ts'
 
 /**
  * Where a grant is found by whoever may end it: in its user's partition by credential and by the question, elsewhere by its id
- * and its session's; and that its client has one at all (ATH-8).
+ * and its session's; and in its client's partition by its id (ATH-8).
  *
  * A revocation and the commit of a grant may race, and lie in different partitions. So the commit first enters the grant here, in
  * the very transaction that looks for a revocation; and a revocation writes itself down in the very transaction that looks for
@@ -14,6 +15,8 @@ export interface IndexRow {
   readonly grantId: string
   /** Of the pair. */
   readonly partition: string
+  /** Of the user when the grant was made. */
+  readonly account: string
 }
 
 /** Seconds that a session is remembered after its grant's end, to say `session_expired` inside it. */
@@ -25,24 +28,28 @@ export const forgottenAt = (grant: GrantRow): number => grant.expiresAt + REMEMB
 export const revokedKey = (credentialOrGrantId: string) => `revoked:${credentialOrGrantId}`
 export const revokedRequestKey = (requestId: string) => `revoked-request:${requestId}`
 export const grantedRequestKey = (requestId: string) => `granted-request:${requestId}`
-export const indexPrefix = (credentialId: string) => `grant:${credentialId}:`
+/** An account that the user's DID is no longer linked to (ATH-4.7). */
+export const unlinkedKey = async (account: string) => `unlinked:${await hash(account)}`
+/** Of every index row, in the partition of its user and in that of its client. */
+export const GRANT_PREFIX = 'grant:'
+export const indexPrefix = (credentialId: string) => `${GRANT_PREFIX}${credentialId}:`
 const indexKey = (grant: GrantRow) => indexPrefix(grant.credentialId) + grant.id
 
 export const clientPartition = (clientDid: string) => `client:${clientDid}`
-export const CLIENT_PREFIX = 'until:'
 
 /**
  * The first step of committing a grant; the second is one transaction in the pair, with {@link notRevoked} among its operations.
  *
- * @returns `revoked` when the user has taken back the credential, or this very request: nothing is granted then
+ * @returns `revoked` when the user has taken back the credential, this very request, or their link to the account: nothing is granted then
  */
 export async function indexGrant(context: ServiceContext, grant: GrantRow): Promise<'indexed' | 'revoked'> {
   const now = context.now()
   const partition = await pairPartition(grant.clientDid, grant.userDid)
-  const row: IndexRow = { grantId: grant.id, partition }
+  const row: IndexRow = { grantId: grant.id, partition, account: grant.account }
   const entry = { value: JSON.stringify(row), expiresAt: grant.expiresAt }
   const operations: Operation[] = [
     { op: 'get', key: revokedKey(grant.credentialId), if: 'absent' },
+    { op: 'get', key: await unlinkedKey(grant.account), if: 'absent' },
     { op: 'put', key: indexKey(grant), ...entry },
   ]
   if (grant.requestId !== undefined) {
@@ -58,7 +65,7 @@ export async function indexGrant(context: ServiceContext, grant: GrantRow): Prom
     point(context, 'sid', sid, pointer, forgottenAt(grant)),
     context.store.transact(
       clientPartition(grant.clientDid),
-      [{ op: 'put', key: CLIENT_PREFIX + grant.expiresAt, value: '', expiresAt: grant.expiresAt }],
+      [{ op: 'put', key: GRANT_PREFIX + grant.id, ...entry }],
       now,
     ),
   ])

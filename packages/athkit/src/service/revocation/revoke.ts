@@ -10,9 +10,10 @@ import {
   verifyRevocation,
 } from '../../messages/revocation.ts'
 import type { ServiceContext } from '../context.ts'
+import { withCurrentKeys } from '../parties.ts'
 import { revokeCredential, revokeRequest } from './credential.ts'
 import { markRevoked } from './end-grant.ts'
-import { CLIENT_PREFIX, clientPartition, pointerTo } from './index-rows.ts'
+import { clientPartition, GRANT_PREFIX, pointerTo } from './index-rows.ts'
 
 /** Longer than any id that is given out here: what is longer names nothing. */
 const LONGEST_ID = 256
@@ -23,11 +24,13 @@ const LONGEST_ID = 256
  * @throws HandshakeError `malformed_message`, `timestamp_skew`, `signature_invalid`, `resolver_unavailable`
  */
 export async function receiveRevocation(context: ServiceContext, message: Json): Promise<RevocationReceipt> {
-  const revocation = await verifyRevocation(message, {
-    now: context.now(),
-    origins: context.origins,
-    keysOf: (did) => keysOfSigner(context, did),
-  })
+  const revocation = await withCurrentKeys('signature_invalid', (fresh) =>
+    verifyRevocation(message, {
+      now: context.now(),
+      origins: context.origins,
+      keysOf: (did) => keysOfSigner(context, did, fresh),
+    }),
+  )
   if (revocation.target.id.length <= LONGEST_ID && (await act(context, revocation))) {
     const { kind, id } = revocation.target
     context.emit({ type: 'revoked', kind, id, by: revocation.signer_did, reason: revocation.reason ?? '' })
@@ -39,12 +42,13 @@ export async function receiveRevocation(context: ServiceContext, message: Json):
 async function keysOfSigner(
   context: ServiceContext,
   signerDid: string,
+  fresh: boolean,
 ): Promise<readonly PublicKey[] | undefined> {
   if (signerDid === context.identity.did) return context.serverKeys
   if (!isDid(signerDid)) return undefined
   if (!(await isEnrolled(context, signerDid)) && !(await isClient(context, signerDid))) return undefined
   try {
-    const { document, deactivated } = await context.resolver.resolve(signerDid)
+    const { document, deactivated } = await context.resolver.resolve(signerDid, { fresh })
     return deactivated === true ? undefined : await keysOf(document, 'authentication')
   } catch (error) {
     if (error instanceof HandshakeError && error.code === 401) return undefined
@@ -65,7 +69,7 @@ const isEnrolled = async (context: ServiceContext, did: string): Promise<boolean
   (await context.users.find(did)) !== undefined
 
 async function isClient(context: ServiceContext, did: string): Promise<boolean> {
-  const operations = [{ op: 'list', prefix: CLIENT_PREFIX, limit: 1 }] as const
+  const operations = [{ op: 'list', prefix: GRANT_PREFIX, limit: 1 }] as const
   const { results } = await context.store.transact(clientPartition(did), operations, context.now())
   return (results[0] ?? []).length > 0
 }

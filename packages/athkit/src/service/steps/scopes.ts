@@ -14,7 +14,7 @@ import type { ServiceContext } from '../context.ts'
 import { askPolicy, decideNow, mayConfirmWithoutUser, restrictionsFor } from '../decisions.ts'
 import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
 import type { PolicyDecision } from '../options.ts'
-import { enrolledUser } from '../parties.ts'
+import { enrolledUser, withCurrentKeys } from '../parties.ts'
 import { ask, hashOfQuestion } from '../questions.ts'
 import { isRevoked } from '../revocation/credential.ts'
 import { countUses } from '../uses.ts'
@@ -86,18 +86,20 @@ async function judgeCredential(
 ): Promise<{ readonly credential: VerifiedCredential; readonly user: UserOfHandshake }> {
   const clientDid = state.m1.client_did
   let account = ''
-  const credential = await verifyUserAuthorization(request.user_authorization.credential, {
-    now: context.now(),
-    clientDid,
-    serverNames: [context.identity.did, state.audience],
-    enrolled: async (userDid) => {
-      const user = await enrolledUser(context, userDid)
-      account = user?.account ?? ''
-      return user?.document
-    },
-    revoked: (userDid, credentialId) => isRevoked(context, userDid, credentialId),
-    uses: (userDid, credentialId) => countUses(context, { clientDid, userDid, credentialId }),
-  })
+  const credential = await withCurrentKeys('credential_invalid', (fresh) =>
+    verifyUserAuthorization(request.user_authorization.credential, {
+      now: context.now(),
+      clientDid,
+      serverNames: [context.identity.did, state.audience],
+      enrolled: async (userDid) => {
+        const user = await enrolledUser(context, userDid, fresh)
+        account = user?.account ?? ''
+        return user?.document
+      },
+      revoked: (userDid, credentialId) => isRevoked(context, userDid, credentialId),
+      uses: (userDid, credentialId) => countUses(context, { clientDid, userDid, credentialId }),
+    }),
+  )
   const { key, audience: _, issuedAt: __, ...kept } = credential
   return { credential, user: { ...kept, account, key: key.thumbprint } }
 }
