@@ -83,7 +83,7 @@ function step(cells: Cells, operation: Operation): Step {
     case 'count': {
       const { key, limits, nowMs } = operation
       const { events, retryAfter } = admit(cells.events(key) ?? [], limits, nowMs)
-      const longest = Math.max(0, ...limits.map(({ windowSeconds }) => windowSeconds))
+      const longest = Math.max(0, ...(events ?? []).map(([windowSeconds]) => windowSeconds))
       if (events !== undefined) cells.putEvents(key, events, Math.ceil(nowMs / 1000) + 2 * longest)
       return { refused: events === undefined, result: { admitted: events !== undefined, retryAfter } }
     }

@@ -94,6 +94,9 @@ export interface Take {
 /**
  * Marks `seq` in the replay window `key` (ATH-7.6): fresh when it lies above the highest marked, or not more than 1023 below it
  * and was not marked yet. `seq` is an integer from 0 to 2^53−1. A window and a row may share a key; they do not meet.
+ *
+ * −1 opens a window in which nothing is marked. A store that may have lost writes raises every window by 2^20 before its next mark;
+ * one that is absent then counts as empty and is raised too, unless everything in its partition was written since.
  */
 export interface Mark {
   readonly op: 'mark'

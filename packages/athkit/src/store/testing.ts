@@ -1,4 +1,6 @@
 import type { Operation, OutboxEntry, Store } from './store.ts'
+import { answersAsMemory } from './testing-model.ts'
+import { nodesAgree } from './testing-nodes.ts'
 
 /** One sentence of the store contract, as a check that any test runner can run. */
 export interface ContractCheck {
@@ -12,8 +14,13 @@ const NOW = 1_717_200_000
  * The contract of `store.ts` as checks: every adapter passes all of them, on its real database.
  *
  * @param make opens an empty store; each check closes its own
+ * @param another opens the store that `make` gave last once more, as another node has it: with connections of its own. Without it
+ *   the store is one that nobody shares.
  */
-export function storeContract(make: () => Promise<Store>): readonly ContractCheck[] {
+export function storeContract(
+  make: () => Promise<Store>,
+  another?: () => Promise<Store>,
+): readonly ContractCheck[] {
   const check = (name: string, body: (store: Store) => Promise<void>): ContractCheck => ({
     name,
     async run() {
@@ -206,6 +213,22 @@ export function storeContract(make: () => Promise<Store>): readonly ContractChec
       for (const partition of ['p', 'q']) await store.transact(partition, operations, NOW)
       same((await outbox(store, 'p')).join(), ids.join())
       same(new Set(await outbox(store, 'q')).size, ids.length)
+    }),
+    check('whatever is asked, it answers as the store in memory does', answersAsMemory),
+    check('nodes agree: nothing is done twice, lost or seen by halves', async (store) => {
+      const other = await another?.()
+      await nodesAgree(store, other ?? store)
+      await other?.close()
+    }),
+    check('−1 opens a window, in which nothing is marked', async (store) => {
+      const mark = async (seq: number) =>
+        (await store.transact('p', [{ op: 'mark', key: 'w', seq, onRefusal: 'continue' }], NOW)).results[0]
+      same(await mark(-1), { fresh: true, nextSeq: 0 })
+      same(await mark(-1), { fresh: false, nextSeq: 0 })
+      same(
+        [await mark(0), await mark(0)].map((one) => one?.fresh),
+        [true, false],
+      )
     }),
     check('a value of a mebibyte is kept', async (store) => {
       const value = 'x'.repeat(1_048_576)

@@ -16,7 +16,11 @@ describe('memory', () => {
 })
 
 describe('SQLite', () => {
-  for (const { name, run } of storeContract(() => sqlite(file()))) test(name, run)
+  for (const { name, run } of storeContract(
+    () => sqlite(file()),
+    () => sqlite(join(folder, `${files - 1}.db`)),
+  ))
+    test(name, run)
 
   test('what was acknowledged is there when the file is opened again', async () => {
     const path = file()

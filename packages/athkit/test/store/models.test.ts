@@ -74,3 +74,26 @@ test('whoever waits for as long as they were told is admitted', () => {
     ),
   )
 })
+
+test('a long window beside a short one is not kept in short buckets', () => {
+  const limits = [
+    { limit: 10, windowSeconds: 1 },
+    { limit: 100_000, windowSeconds: 86_400 },
+  ]
+  let events: Events = []
+  for (let i = 0; i < 5000; i++) events = admit(events, limits, 1_717_200_000_000 + i * 120).events ?? []
+  expect(events.map(([seconds]) => seconds)).toEqual([1, 86_400])
+  expect(events.every(([, buckets]) => buckets.length <= 61)).toBe(true)
+  expect(events[1]?.[1].reduce((sum, [, count]) => sum + count, 0)).toBe(5000)
+})
+
+test('a window that nobody has counted in yet begins with what another one knows', () => {
+  const minute = [{ limit: 5, windowSeconds: 60 }]
+  let events: Events = []
+  for (let i = 0; i < 5; i++) events = admit(events, minute, 1_717_200_000_000).events ?? []
+  const both = [...minute, { limit: 5, windowSeconds: 10 }]
+  expect(admit(events, [{ limit: 5, windowSeconds: 10 }], 1_717_200_000_500).events).toBeUndefined()
+  const later = admit(events, [{ limit: 9, windowSeconds: 10 }], 1_717_200_012_000).events ?? []
+  // The minute's own count went on meanwhile.
+  expect(admit(later, both, 1_717_200_012_000).events).toBeUndefined()
+})
