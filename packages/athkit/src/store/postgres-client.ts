@@ -6,6 +6,7 @@ export interface PgPool {
 
 export interface PgConnection {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>
+  on(event: 'error', listener: (error: Error) => void): unknown
   /** @param destroy whether to close it instead of using it again */
   release(destroy?: boolean): void
 }
@@ -30,7 +31,8 @@ export const queryOf = (client: PgPool | PostgresJs): Query =>
   'unsafe' in client ? throughPostgresJs(client) : throughPool(client)
 
 function throughPool(pool: PgPool): Query {
-  // Without a listener an idle connection that breaks off ends the process; the pool replaces it by itself.
+  // Without a listener a connection that breaks off ends the process; the pool replaces it by itself, and who waits for it is told.
+  const heard = new WeakSet<PgConnection>()
   pool.on('error', () => undefined)
   return async (text, values, timeoutMs) => {
     const clock = startClock(timeoutMs)
@@ -46,6 +48,8 @@ function throughPool(pool: PgPool): Query {
       )
       throw error
     }
+    if (!heard.has(connection)) connection.on('error', () => undefined)
+    heard.add(connection)
     let isBroken = true
     try {
       const { rows } = await clock.race(connection.query(text, [...values]))
