@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AthError } from '../errors.ts'
 
@@ -30,15 +30,18 @@ export async function locked<T>(file: string, work: () => Promise<T>): Promise<T
   }
 }
 
+/** It is there with its owner's name in it or not at all: one that a crash left empty would belong to nobody who could be dead. */
 async function create(lock: string, mine: string): Promise<boolean> {
+  const named = `${lock}.${randomUUID()}`
+  await writeFile(named, mine, { flag: 'wx', mode: 0o600 })
   try {
-    const handle = await open(lock, 'wx', 0o600)
-    await handle.writeFile(mine)
-    await handle.close()
+    await link(named, lock)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  } finally {
+    await unlink(named).catch(() => undefined)
   }
 }
 
@@ -50,9 +53,7 @@ async function removeStale(lock: string): Promise<void> {
     ({ mtimeMs }) => Date.now() - mtimeMs,
     () => 0,
   )
-  // A lock that has just been created is still empty.
-  const isDead = content === '' ? age > STALE_MS : !isAlive(pid) || age > STALE_MS
-  if (!isDead) return
+  if (isAlive(pid) && age <= STALE_MS) return
   // Moved away first: of several who find it stale, one has it, and a new one that came meanwhile is put back.
   const aside = `${lock}.${randomUUID()}`
   await rename(lock, aside).catch(() => undefined)

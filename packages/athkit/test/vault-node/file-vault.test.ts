@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { toBase64url, utf8 } from '../../src/crypto/bytes.ts'
 import { verifyText } from '../../src/crypto/index.ts'
@@ -150,6 +152,22 @@ describe('a file vault', () => {
     const vault = await openFileVault(file, KEY)
     await vault.update('server', 'a', () => 'b')
     expect((await vault.entries('server')).get('a')).toBe('b')
+  })
+
+  test('a lock names its owner from its first moment on: killed at any, it is known to be dead', async () => {
+    const file = newFile()
+    const vault = await openFileVault(file, KEY)
+    // Another process looks all the time: the moment is short.
+    const watch = `const { readFileSync } = require('node:fs'); const seen = new Set(); const until = Date.now() + 1000
+      while (Date.now() < until) try { seen.add(readFileSync(process.argv[1], 'utf8').split(' ')[0]) } catch {}
+      console.log(JSON.stringify([...seen]))`
+    const watching = promisify(execFile)(process.execPath, ['-e', watch, `${file}.lock`])
+    let watched = false
+    void watching.finally(() => {
+      watched = true
+    })
+    while (!watched) await vault.update('session', 'a', () => 'b')
+    expect(JSON.parse((await watching).stdout)).toEqual([String(process.pid)])
   })
 
   test('a change that throws changes nothing, and lets the next one in', async () => {
