@@ -82,12 +82,14 @@ export interface RefusalOptions {
   /** HTTP status where it differs from the table's: 405 and 415 with `malformed_message`. */
   readonly status?: number
   readonly nextSeq?: number
+  /** Public: what is left, or when again, in a sentence for a person. It stands behind the table's advice and holds no secret. */
+  readonly hint?: string
   readonly cause?: unknown
 }
 
 /**
- * A refusal that crosses the wire. The peer sees `code`, `error` and the table's advice; `reason` is for the operator alone and
- * holds no token, key or credential.
+ * A refusal that crosses the wire. The peer sees `code`, `error`, the table's advice and `hint`; `reason` is for the operator alone
+ * and holds no token, key or credential.
  */
 export class HandshakeError extends Error {
   override readonly name: string = 'HandshakeError'
@@ -99,6 +101,7 @@ export class HandshakeError extends Error {
   readonly step: string | undefined
   readonly retryAfter: number | undefined
   readonly nextSeq: number | undefined
+  readonly hint: string | undefined
 
   constructor(error: ErrorName, reason: string, options: RefusalOptions = {}) {
     super(`${error}: ${reason}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -109,6 +112,7 @@ export class HandshakeError extends Error {
     this.step = options.step
     this.retryAfter = options.retryAfter
     this.nextSeq = options.nextSeq
+    this.hint = options.hint
   }
 
   get retryable(): boolean {
@@ -117,11 +121,12 @@ export class HandshakeError extends Error {
 
   /** The object that is sent: no private reason in it. */
   toWire(timestamp: number): ErrorObject {
+    const { advice } = entryOf(this.error)
     return {
       type: 'error',
       code: this.code,
       error: this.error,
-      message: entryOf(this.error).advice,
+      message: this.hint === undefined ? advice : `${advice} ${this.hint}`,
       retryable: this.retryable,
       timestamp,
       ...(this.nextSeq === undefined ? {} : { next_seq: this.nextSeq }),

@@ -12,7 +12,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ['net', ['errors', 'crypto']],
   ['did', ['errors', 'crypto', 'net']],
   ['did-node', ['errors', 'crypto', 'net', 'did']],
-  ['token', ['errors', 'crypto', 'did']],
+  ['token', ['errors', 'crypto', 'net', 'did']],
   ['session', ['errors', 'crypto', 'did']],
   ['handshake', ['errors', 'crypto', 'did', 'token', 'session']],
   ['messages', ['errors', 'crypto', 'net', 'did']],
@@ -28,7 +28,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ],
   ['http', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'store', 'service']],
   ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'service', 'http']],
-  ['adapters', ['errors', 'crypto', 'service', 'http']],
+  ['adapters', ['errors', 'crypto', 'net', 'service', 'http']],
   ['vectors', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'audit']],
 ])
 

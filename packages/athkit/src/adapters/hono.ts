@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { HandshakeError } from '../errors.ts'
 import { createHandler } from '../http/index.ts'
-import { checkRestriction, grantOf, refusalResponse, requireGrant, type Service } from '../service/index.ts'
+import { enforceRestriction, grantOf, refusalResponse, requireGrant, type Service } from '../service/index.ts'
 
 /** What stands in `env` of `app.fetch(request, env)`: `toNodeListener` gives it, and so does anybody who knows the peer. */
 export interface AthEnv {
@@ -37,13 +37,13 @@ export function requireScope(scope: string): MiddlewareHandler {
 
 /**
  * Keeps a restriction of the grant, such as `order_amount_limit` (ATH-6.4.3): `valueIn` says what this request comes to. How it is
- * judged against the limit is registered with the service, under the same name.
+ * judged against the limit, or reserved from a budget, is registered with the service, under the same name.
  */
 export function enforce(
   name: string,
   valueIn: (request: Request, context: Context) => unknown,
 ): MiddlewareHandler {
-  return guard(async (request, context) => checkRestriction(request, name, await valueIn(request, context)))
+  return guard(async (request, context) => enforceRestriction(request, name, await valueIn(request, context)))
 }
 
 function guard(check: (request: Request, context: Context) => void | Promise<void>): MiddlewareHandler {

@@ -5,6 +5,7 @@ import { DISCOVERY_PATH, ENDPOINT_NAMES, type Endpoints, endpointPaths } from '.
 import { ENROLMENT_PATH } from '../messages/enrolment.ts'
 import { checkOrigin } from '../messages/origin.ts'
 import { BUILT_IN, joinRestrictions } from '../token/restrictions.ts'
+import { isBudget } from './grant-of.ts'
 import type { AgentCredentials, ScopeOptions, ServiceOptions } from './options.ts'
 
 /** What `createService` is told, checked: every mistake is a TypeError that says what to do about it. */
@@ -145,6 +146,12 @@ export function checkRestrictions({
   restrictions = {},
   enforcers = new Map(),
 }: ServiceOptions): readonly string[] {
+  for (const [name, enforcer] of enforcers) {
+    if (typeof enforcer !== 'function' && !isBudget(enforcer)) {
+      throw wrong(`enforcers: ${name} is neither a function nor a budget(); nobody would keep it`)
+    }
+    if (BUILT_IN.includes(name)) throw wrong(`enforcers: ${name} is built in; take it out`)
+  }
   const enforced = [...BUILT_IN, ...enforcers.keys()]
   for (const [name, value] of Object.entries(restrictions)) {
     if (!enforced.includes(name)) {
@@ -153,7 +160,9 @@ export function checkRestrictions({
           `enforce('${name}', …) on the routes it concerns (ATH-6.4.3)`,
       )
     }
-    if (joinRestrictions({ [name]: value }, {}, enforced) === 'denied') {
+    const enforcer = enforcers.get(name)
+    const isUnread = isBudget(enforcer) && enforcer.limitsOf(value) === undefined
+    if (isUnread || joinRestrictions({ [name]: value }, {}, enforced) === 'denied') {
       throw wrong(`restrictions: ${name} has a value that cannot be enforced (ATH-6.4.3)`)
     }
   }

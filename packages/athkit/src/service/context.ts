@@ -7,9 +7,10 @@ import type { Endpoints } from '../messages/discovery.ts'
 import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import type { CredentialPolicy } from './agent-credentials.ts'
+import type { Budget } from './budget/index.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
-import type { Enforcer } from './grant-of.ts'
+import type { Enforcers } from './grant-of.ts'
 import type { Hub } from './hub.ts'
 import type { Limits, Policy, ScopeOptions, Timeouts, Users } from './options.ts'
 
@@ -35,7 +36,9 @@ export interface ServiceContext {
   readonly refusePlainNonces: boolean
   /** Of every grant, before policy's and the user's. */
   readonly restrictions: JsonObject
-  readonly enforcers: ReadonlyMap<string, Enforcer>
+  readonly enforcers: Enforcers
+  /** Those of the enforcers that are budgets. */
+  readonly budgets: ReadonlyMap<string, Budget>
   /** Names of restrictions that somebody enforces: the built-in ones and those of `enforcers`. */
   readonly enforced: readonly string[]
   readonly tokenMaxTtl: number

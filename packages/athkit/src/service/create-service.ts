@@ -18,7 +18,7 @@ import * as check from './check-options.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { createEnrolments, type Enrolments } from './enrolment/enrolment.ts'
 import type { ServiceEvent } from './events.ts'
-import { bindEnforcers } from './grant-of.ts'
+import { bindEnforcers, budgetsOf } from './grant-of.ts'
 import { createHandshakes, type Handshakes } from './handshakes.ts'
 import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
@@ -149,6 +149,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     refusePlainNonces: options.refusePlainNonces === true,
     restrictions: options.restrictions ?? {},
     enforcers,
+    budgets: budgetsOf(enforcers),
     enforced: check.checkRestrictions(options),
     tokenMaxTtl: checkTokenMaxTtl(options),
     timeouts,

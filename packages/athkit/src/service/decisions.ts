@@ -48,7 +48,16 @@ export function decideNow(
     // What cannot be kept together is a restriction that nobody enforces.
     ...(restrictions === 'denied'
       ? { restrictions: { impossible: true }, enforced: [] }
-      : { restrictions, enforced: context.enforced }),
+      : { restrictions, enforced: readable(context, asked.credential.restrictions) }),
+  })
+}
+
+/** A budget that the user set in a way nobody can count by is one that nobody enforces. */
+function readable(context: ServiceContext, restrictions: JsonObject): readonly string[] {
+  return context.enforced.filter((name) => {
+    const limit = Object.hasOwn(restrictions, name) ? restrictions[name] : undefined
+    const budget = context.budgets.get(name)
+    return budget === undefined || (limit ?? undefined) === undefined || budget.limitsOf(limit) !== undefined
   })
 }
 

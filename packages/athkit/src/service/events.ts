@@ -52,6 +52,13 @@ export type ServiceEvent =
   | ({ readonly type: 'keys_rotated'; readonly sid: string; readonly epoch: number } & InGrant)
   | ({ readonly type: 'session_confirmed' | 'session_ended'; readonly sid: string } & InGrant)
   | ({ readonly type: 'restriction_violated'; readonly restriction: string } & InGrant)
+  /** What a request had reserved from a budget, once its outcome is known; never told of one whose process died. */
+  | ({
+      readonly type: 'spent'
+      readonly restriction: string
+      readonly amount: number
+      readonly outcome: 'committed' | 'refunded'
+    } & InGrant)
   | {
       readonly type: 'revoked'
       readonly kind: 'grant' | 'credential'

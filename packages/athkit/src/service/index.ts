@@ -1,3 +1,4 @@
+export { type Budget, type BudgetOptions, budget, type Period } from './budget/index.ts'
 export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
 export type { Caller } from './context.ts'
 export { createService, type Service } from './create-service.ts'
@@ -7,7 +8,10 @@ export type { ServiceEvent } from './events.ts'
 export {
   atMost,
   checkRestriction,
+  commitSpending,
   type Enforcer,
+  type Enforcers,
+  enforceRestriction,
   type Grant,
   grantOf,
   refusalResponse,

@@ -8,7 +8,7 @@ import type { Fetch } from '../net/request.ts'
 import type { Store } from '../store/store.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
-import type { Enforcer } from './grant-of.ts'
+import type { Enforcers } from './grant-of.ts'
 
 /** What `createService` is told. */
 export interface ServiceOptions {
@@ -31,8 +31,8 @@ export interface ServiceOptions {
   readonly clientInfo?: (clientDid: string) => Awaitable<JsonObject>
   /** Restrictions of every grant (ATH-6.4.3). One that is neither built in nor in `enforcers` is refused at start-up. */
   readonly restrictions?: JsonObject
-  /** By name: how a restriction that is not built in is judged where `enforce(name, …)` stands on a route. */
-  readonly enforcers?: ReadonlyMap<string, Enforcer>
+  /** By name: how a restriction that is not built in is kept where `enforce(name, …)` stands on a route: `atMost`, `budget()`. */
+  readonly enforcers?: Enforcers
   /** Seconds: the longest grant; 7200. */
   readonly tokenMaxTtlSeconds?: number
   readonly timeouts?: Partial<Timeouts>

@@ -10,7 +10,8 @@ import type { JsonObject } from '../crypto/json.ts'
  * | `handshake:ID`       | `state`                                                                                   |
  * | `m1:H`               | `used` (ATH-6.1.4)                                                                        |
  * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `revoked:GRANT` |
- * |                      | `idempotency:H`, `used:GRANT` (Unix seconds), window `SID:EPOCH`, counter `rate`          |
+ * |                      | `idempotency:H`, `used:GRANT` (Unix seconds), window `SID:EPOCH`, counter `rate`,         |
+ * |                      | `budget:NAME` (what was spent), `hold:ID` (what a request has reserved)                   |
  * | `user:DID`           | `question:REQUEST` `asked:CLIENT` `wallet:JTI`, `grant:CREDENTIAL:ID`,                    |
  * |                      | `granted-request:REQUEST` `revoked-request:REQUEST` `revoked:CREDENTIAL`,                 |
  * |                      | `account`, `unlinked:H(ACCOUNT)` (ATH-4.7)                                                |

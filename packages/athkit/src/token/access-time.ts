@@ -93,3 +93,9 @@ function minutesOfDay(zone: string, now: number): number {
   const parts = new Map(format.formatToParts(now * 1000).map(({ type, value }) => [type, Number(value)]))
   return (parts.get('hour') ?? 0) * 60 + (parts.get('minute') ?? 0)
 }
+
+/** The time of day there, for a person: `"18:05 (Asia/Shanghai)"`. @param now Unix seconds */
+export function timeIn(zone: unknown, now: number): string {
+  const known = isTimeZone(zone) ? zone : DEFAULT_ZONE
+  return `${clock(minutesOfDay(known, now))} (${known})`
+}

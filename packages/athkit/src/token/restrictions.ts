@@ -1,5 +1,6 @@
 import { canonicalize } from '../crypto/jcs.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
+import { intersectNetworks, isInNetworks, parseNetworks } from '../net/networks.ts'
 import {
   DEFAULT_ZONE,
   formatAccessTime,
@@ -8,7 +9,6 @@ import {
   joinWindows,
   parseAccessTime,
 } from './access-time.ts'
-import { intersectNetworks, isInNetworks, parseNetworks } from './networks.ts'
 
 /**
  * Restrictions (ATH-6.4.3): what a grant is bound to beside its scopes. Two lists of them are joined member by member to the
@@ -68,11 +68,15 @@ function joinRates(a: Json, b: Json): Json {
   for (const { limit, windowSeconds } of [...ours, ...theirs]) {
     least.set(windowSeconds, Math.min(limit, least.get(windowSeconds) ?? limit))
   }
-  return [...least]
-    .sort(([one], [other]) => one - other)
-    .map(([seconds, limit]) => `${limit}/${unitOf(seconds)}`)
-    .join(', ')
+  return formatRateLimit(
+    [...least]
+      .sort(([one], [other]) => one - other)
+      .map(([windowSeconds, limit]) => ({ limit, windowSeconds })),
+  )
 }
+
+export const formatRateLimit = (limits: readonly RateLimit[]): string =>
+  limits.map(({ limit, windowSeconds }) => `${limit}/${unitOf(windowSeconds)}`).join(', ')
 
 function joinNetworkLists(a: Json, b: Json): Json {
   const [ours, theirs] = [parseNetworks(a ?? b), parseNetworks(b ?? a)]
@@ -128,6 +132,8 @@ export function atLeastAsStrict(candidate: JsonObject, reference: JsonObject): b
   ]
   return alone !== 'denied' && both !== 'denied' && canonicalize(alone) === canonicalize(both)
 }
+
+export { timeIn } from './access-time.ts'
 
 export interface RateLimit {
   readonly limit: number

@@ -147,4 +147,22 @@ describe('what is enforced', () => {
   ])('times: %j at %s UTC: %s', (restrictions, time, allowed) => {
     expect(isTimeAllowed(restrictions, at(time))).toBe(allowed)
   })
+
+  const zoned = (access_time: string, access_time_zone: string) => ({ access_time, access_time_zone })
+  test.each<[JsonObject, string, boolean, string]>([
+    [zoned('2:00-3:00', 'Europe/Berlin'), '2024-03-31T00:59:00Z', false, '1:59, before clocks go forward'],
+    [zoned('2:00-3:00', 'Europe/Berlin'), '2024-03-31T01:00:00Z', false, '3:00: there is no 2:00 that day'],
+    [zoned('2:00-3:00', 'Europe/Berlin'), '2024-10-27T00:30:00Z', true, '2:30 summer time'],
+    [zoned('2:00-3:00', 'Europe/Berlin'), '2024-10-27T01:30:00Z', true, '2:30 again'],
+    [zoned('2:00-3:00', 'Europe/Berlin'), '2024-10-27T02:00:00Z', false, '3:00'],
+    [zoned('9:00-18:00', 'America/New_York'), '2024-03-08T13:59:59Z', false, '8:59:59, winter'],
+    [zoned('9:00-18:00', 'America/New_York'), '2024-03-11T13:00:00Z', true, '9:00, summer'],
+    [zoned('0:00-24:00', 'Asia/Kathmandu'), '2024-06-01T18:15:00Z', true, 'midnight of a quarter-hour zone'],
+    [zoned('0:00-0:01', 'Asia/Kathmandu'), '2024-06-01T18:15:59Z', true, 'its first minute'],
+    [zoned('0:00-0:01', 'Asia/Kathmandu'), '2024-06-01T18:14:59Z', false, 'the last of the day before'],
+    [zoned('23:59-0:01', 'UTC'), '2024-06-01T23:59:00Z', true, 'across midnight'],
+    [zoned('23:59-0:01', 'UTC'), '2024-06-02T00:01:00Z', false, 'its end'],
+  ])('times: %j at %s: %s (%s)', (restrictions, time, allowed) => {
+    expect(isTimeAllowed(restrictions, Date.parse(time) / 1000)).toBe(allowed)
+  })
 })

@@ -1,6 +1,7 @@
 import { HandshakeError, refuse } from '../../errors.ts'
 import type { CountResult, MarkResult, Operation, PutResult, Row } from '../../store/store.ts'
 import type { AccessTokenClaims } from '../../token/access-token.ts'
+import { formatRateLimit, type RateLimit } from '../../token/restrictions.ts'
 import type { ServiceContext } from '../context.ts'
 import { usedKey } from '../revocation/grants.ts'
 import { confirm, isFirst } from './confirm.ts'
@@ -130,7 +131,7 @@ async function judge(
   if (token instanceof HandshakeError) throw token
   if (own !== 'end' && isFirst(known, epoch.row.epoch)) await confirm(context, known, epoch.row.epoch)
   if (own !== undefined) return token
-  if (marked.counted?.admitted === false) throw tooMany(marked.counted.retryAfter)
+  if (marked.counted?.admitted === false) throw tooMany(marked.counted.retryAfter, limitsOf(candidate))
   restrictOf(token.restrictions).check(address, now)
   return token
 }
@@ -141,5 +142,7 @@ const replayed = (window: MarkResult | undefined) => {
   return refuse('replayed', 'the sequence number was used', { rule: 'ATH-7.6', ...more })
 }
 
-const tooMany = (retryAfter: number) =>
-  refuse('rate_limited', 'rate_limit of the grant', { rule: 'ATH-6.4.3', retryAfter })
+function tooMany(retryAfter: number, limits: readonly RateLimit[]): HandshakeError {
+  const hint = `rate_limit is ${formatRateLimit(limits)}; nothing of it is left for ${retryAfter} seconds.`
+  return refuse('rate_limited', 'rate_limit of the grant', { rule: 'ATH-6.4.3', retryAfter, hint })
+}

@@ -1,7 +1,10 @@
 import { toBase64url } from '../../crypto/bytes.ts'
 import { HandshakeError, refuse } from '../../errors.ts'
 import type { RequestHead } from '../../session/head.ts'
+import type { AccessTokenClaims } from '../../token/access-token.ts'
+import { createSpending, type Spending } from '../budget/index.ts'
 import type { ServiceContext } from '../context.ts'
+import type { GrantRow } from '../rows.ts'
 import { type Admitted, admit } from './admit.ts'
 import { type Answer, keptAnswer } from './answer.ts'
 import { hashOfBody, readWhole } from './body.ts'
@@ -120,16 +123,47 @@ async function run(
   streamed?: StreamedBody,
 ): Promise<Answer> {
   const { grant, partition } = received.known
+  const spending = spendingFor(context, partition, grant, claims)
+  const own = held === undefined ? undefined : { ...held, spending }
   try {
-    const dispatched = await dispatch(context, { head, body, grant, claims, signal })
-    if (held === undefined) return dispatched.answer
+    const dispatched = await dispatch(context, { head, body, grant, claims, signal, spending })
+    if (own === undefined) {
+      await settle(context, spending, dispatched.answer.status >= 400)
+      return dispatched.answer
+    }
     const hashing = streamed === undefined ? {} : { bodyHash: () => streamed.hash() }
-    return await keepAnswer({ context, partition, held, ...hashing }, dispatched)
+    return await keepAnswer({ context, partition, held: own, ...hashing }, dispatched)
   } catch (error) {
     // A refusal did nothing, and the key is free again; of anything else nobody knows what it did (ATH-7.7).
     const didNothing = error instanceof HandshakeError && (streamed === undefined || error.code === 403)
-    if (held !== undefined && didNothing) await releaseClaim(context, partition, held)
-    else if (held !== undefined) await finishClaim(context, partition, held, undefined)
+    if (own === undefined) await settle(context, spending, true)
+    else if (didNothing) await releaseClaim(context, partition, own)
+    else await finishClaim(context, partition, own, undefined, true)
     throw error
+  }
+}
+
+/** undefined where the grant has no budget, as most have none. */
+function spendingFor(
+  context: ServiceContext,
+  partition: string,
+  grant: GrantRow,
+  { restrictions }: AccessTokenClaims,
+): Spending | undefined {
+  const hasBudget =
+    context.budgets.size > 0 && Object.keys(restrictions ?? {}).some((name) => context.budgets.has(name))
+  return hasBudget ? createSpending(context, partition, grant) : undefined
+}
+
+/** A store that fails here leaves what was reserved counted: the answer is the handler's all the same. */
+async function settle(
+  context: ServiceContext,
+  spending: Spending | undefined,
+  failed: boolean,
+): Promise<void> {
+  try {
+    await spending?.settle(failed)
+  } catch (cause) {
+    context.emit({ type: 'failed', where: 'settling a budget', cause })
   }
 }

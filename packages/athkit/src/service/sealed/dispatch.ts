@@ -1,8 +1,9 @@
 import { refuse } from '../../errors.ts'
 import type { RequestHead } from '../../session/head.ts'
 import type { AccessTokenClaims } from '../../token/access-token.ts'
+import type { Spending } from '../budget/index.ts'
 import type { ServiceContext } from '../context.ts'
-import { bindGrant, type Grant, requiredScopes } from '../grant-of.ts'
+import { bindGrant, bindSpending, type Grant, requiredScopes } from '../grant-of.ts'
 import type { GrantRow } from '../rows.ts'
 import { type Answer, answerOf } from './answer.ts'
 
@@ -23,10 +24,11 @@ export type InnerBody = Uint8Array | ReadableStream<Uint8Array>
  */
 export async function dispatch(
   context: ServiceContext,
-  { head, body, grant, claims, signal }: Dispatchable,
+  { head, body, grant, claims, signal, spending }: Dispatchable,
 ): Promise<Dispatched> {
   const request = requestOf(grant.audience, head, body, signal)
   bindGrant(request, grantOf(grant, claims))
+  if (spending !== undefined) bindSpending(request, spending)
   const response = await context.application(request)
   return { answer: answerOf(response, head.method), scopes: requiredScopes(request) }
 }
@@ -37,6 +39,7 @@ export interface Dispatchable {
   readonly grant: GrantRow
   readonly claims: AccessTokenClaims
   readonly signal: () => AbortSignal
+  readonly spending: Spending | undefined
 }
 
 function requestOf(origin: string, head: RequestHead, body: InnerBody, signal: () => AbortSignal): Request {

@@ -1,7 +1,8 @@
 import { toBase64url } from '../../crypto/bytes.ts'
 import { hash } from '../../crypto/jcs.ts'
 import { refuse } from '../../errors.ts'
-import type { Put, PutResult, Row } from '../../store/store.ts'
+import type { Operation, Put, PutResult, Row } from '../../store/store.ts'
+import type { Spending } from '../budget/index.ts'
 import type { ServiceContext } from '../context.ts'
 import { nodeState } from './state.ts'
 
@@ -44,6 +45,8 @@ export interface Claim {
 /** The key's row is this request's own: its handler runs, and the row says so. */
 export interface HeldClaim extends Claim {
   readonly version: number
+  /** What the handler has reserved from budgets: settled in the transaction that ends the claim. */
+  readonly spending?: Spending | undefined
 }
 
 export interface ClaimedRequest {
@@ -161,20 +164,23 @@ export const isKeepable = (status: number): boolean => status !== 429 && status 
 /**
  * The end of the handler's run: its answer is kept, or with `undefined` that nobody knows what it did. A store that fails here
  * leaves the row as it is, which says the same once this process no longer runs it.
+ *
+ * @param failed it answered with 400 or more, or threw
  */
 export async function finishClaim(
   context: ServiceContext,
   partition: string,
   held: HeldClaim,
   done: { readonly answer: KeptAnswer; readonly scopes: readonly string[] } | undefined,
+  failed: boolean,
 ): Promise<void> {
   const { instance, running } = nodeState(context)
   const { key, request, run, expiresAt, version } = held
   const state = done === undefined ? 'lost' : 'done'
   const row: IdempotencyRow = { request, instance, run, state, ...done }
-  const put: Put = { op: 'put', key, value: JSON.stringify(row), if: version, expiresAt }
+  const value = JSON.stringify(row)
   try {
-    await context.store.transact(partition, [put], context.now())
+    await end(context, partition, held, failed, { op: 'put', key, value, if: version, expiresAt, ...ALONE })
   } catch (cause) {
     context.emit({ type: 'failed', where: 'keeping an answer', cause })
   } finally {
@@ -182,7 +188,21 @@ export async function finishClaim(
   }
 }
 
-/** The request was refused before or instead of an answer: the key is free again. */
+/** A claim that is somebody else's by now keeps no budget from being settled. */
+const ALONE = { onRefusal: 'continue' } as const
+
+async function end(
+  context: ServiceContext,
+  partition: string,
+  { spending }: HeldClaim,
+  failed: boolean,
+  operation: Operation,
+): Promise<void> {
+  if (spending === undefined) await context.store.transact(partition, [operation], context.now())
+  else await spending.settle(failed, [operation])
+}
+
+/** The request was refused before or instead of an answer: the key is free again, and nothing was spent. */
 export async function releaseClaim(
   context: ServiceContext,
   partition: string,
@@ -190,7 +210,7 @@ export async function releaseClaim(
 ): Promise<void> {
   try {
     const { key, version } = held
-    await context.store.transact(partition, [{ op: 'delete', key, if: version }], context.now())
+    await end(context, partition, held, true, { op: 'delete', key, if: version, ...ALONE })
   } catch (cause) {
     context.emit({ type: 'failed', where: 'releasing an Idempotency-Key', cause })
   } finally {

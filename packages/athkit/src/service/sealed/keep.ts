@@ -54,11 +54,11 @@ async function keep(
     if (bodyHash !== undefined) hashed = { bodyHash: toBase64url(await bodyHash()) }
   } catch {
     // Nobody can send the same request again when the first was not whole.
-    return finishClaim(context, partition, held, undefined)
+    return finishClaim(context, partition, held, undefined, status >= 400)
   }
   const isSmall = body !== undefined && body.length <= MOST_KEPT_BYTES
   const answer = isSmall ? { status, headers, body: toBase64url(body) } : { status, headers: [] }
-  await finishClaim(context, partition, held, { answer: { ...answer, ...hashed }, scopes })
+  await finishClaim(context, partition, held, { answer: { ...answer, ...hashed }, scopes }, status >= 400)
 }
 
 type Beginning = Exclude<Awaited<ReturnType<typeof firstBytes>>, { readonly whole: Uint8Array }>
@@ -97,12 +97,12 @@ function collecting(
         collect(value)
         controller.enqueue(value)
       } catch (cause) {
-        await finishClaim(context, partition, held, undefined)
+        await finishClaim(context, partition, held, undefined, answer.status >= 400)
         controller.error(cause)
       }
     },
     async cancel(reason) {
-      await finishClaim(context, partition, held, undefined)
+      await finishClaim(context, partition, held, undefined, answer.status >= 400)
       await reader.cancel(reason)
     },
   })

@@ -1,6 +1,12 @@
 import type { JsonObject } from '../../crypto/json.ts'
 import { refuse } from '../../errors.ts'
-import { isAddressAllowed, isTimeAllowed, parseRateLimit, type RateLimit } from '../../token/restrictions.ts'
+import {
+  isAddressAllowed,
+  isTimeAllowed,
+  parseRateLimit,
+  type RateLimit,
+  timeIn,
+} from '../../token/restrictions.ts'
 
 /** The built-in restrictions of a grant (ATH-6.4.3), read once for every request that carries the same claims. */
 export interface Restrict {
@@ -31,16 +37,25 @@ function make(restrictions: JsonObject): Restrict {
     limits: limits ?? [],
     check(address, now) {
       // A limit that cannot be read was never meant to allow everything.
-      if (limits === undefined) throw violated('rate_limit cannot be read')
-      if (!isAddressAllowed(restrictions, address)) throw violated('ip_whitelist')
+      if (limits === undefined) throw violated('rate_limit cannot be read', 'rate_limit cannot be kept here.')
+      if (!isAddressAllowed(restrictions, address)) {
+        throw violated('ip_whitelist', `ip_whitelist is ${textOf(restrictions.ip_whitelist)}.`)
+      }
       const minute = Math.floor(now / 60)
       if (minute !== openMinute) {
         openMinute = minute
         open = isTimeAllowed(restrictions, now)
       }
-      if (!open) throw violated('access_time')
+      if (!open) {
+        const { access_time: window, access_time_zone: zone } = restrictions
+        throw violated('access_time', `access_time is ${textOf(window)}; it is ${timeIn(zone, now)} now.`)
+      }
     },
   }
 }
 
-const violated = (restriction: string) => refuse('restriction_violated', restriction, { rule: 'ATH-6.4.3' })
+const textOf = (value: JsonObject[string]): string =>
+  Array.isArray(value) ? value.map(String).join(', ') : String(value)
+
+const violated = (restriction: string, hint: string) =>
+  refuse('restriction_violated', restriction, { rule: 'ATH-6.4.3', hint })

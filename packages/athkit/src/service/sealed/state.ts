@@ -1,5 +1,7 @@
 import { randomId } from '../../crypto/random.ts'
+import type { Row } from '../../store/store.ts'
 import type { ServiceContext } from '../context.ts'
+import { createQueue } from '../queue.ts'
 import { createLiveness, type Liveness } from './liveness.ts'
 import type { KnownSession } from './sessions.ts'
 import { createOpenStreams, type OpenStreams } from './streams.ts'
@@ -18,6 +20,9 @@ export interface NodeState {
   nextRun(): number
   readonly liveness: Liveness
   readonly streams: OpenStreams
+  /** By pair and budget: the row as this process last saw it, and one order at a time. */
+  readonly ledgers: Map<string, Row>
+  readonly ledgerQueue: ReturnType<typeof createQueue>
 }
 
 const states = new WeakMap<ServiceContext, NodeState>()
@@ -35,6 +40,8 @@ export function nodeState(context: ServiceContext): NodeState {
     nextRun: () => ++runs,
     liveness: createLiveness(context, instance, () => running.size > 0),
     streams: createOpenStreams(context),
+    ledgers: new Map(),
+    ledgerQueue: createQueue(),
   }
   states.set(context, state)
   return state

@@ -114,6 +114,26 @@ describe('access_time', () => {
   })
 })
 
+describe('a refusal says what the limit is', () => {
+  test.each<[JsonObject, string]>([
+    [{ rate_limit: '5/day' }, 'rate_limit is 5/day; nothing of it is left for'],
+    [{ ip_whitelist: ['10.0.0.0/8', '2001:db8::/32'] }, 'ip_whitelist is 10.0.0.0/8, 2001:db8::/32.'],
+    [
+      { access_time: '0:00-0:01', access_time_zone: 'Asia/Tokyo' },
+      'access_time is 0:00-0:01; it is 9:00 (Asia/Tokyo) now.',
+    ],
+    [{ order_amount_limit: 5000 }, 'order_amount_limit is 5000; this request comes to 6000.'],
+  ])('%j', async (restrictions, hint) => {
+    const { client } = await shopWith(restrictions, (request) => {
+      checkRestriction(request, 'order_amount_limit', 6000)
+      return new Response('ordered')
+    })
+    let answer = await client.send('GET', '/')
+    for (let i = 0; i < 5; i++) answer = await client.send('GET', '/')
+    expect(answer.json.message).toContain(hint)
+  })
+})
+
 describe('what the service enforces itself', () => {
   const order = (request: Request) => {
     checkRestriction(request, 'order_amount_limit', Number(new URL(request.url).searchParams.get('total')))

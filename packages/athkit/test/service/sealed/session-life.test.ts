@@ -1,16 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { AthError } from '../../../src/errors.ts'
 import { eraseReceipt } from '../../../src/service/handshakes.ts'
-import { pairPartition } from '../../../src/service/rows.ts'
-import { header, otherNode, sealedShop, seed } from './session.ts'
+import { header, otherNode, rowsOf, sealedShop, seed } from './session.ts'
 
 const UNKNOWN = { outer: 401, error: 'session_unknown' }
-
-const rowsOf = async (at: Awaited<ReturnType<typeof sealedShop>>['at'], prefix: string) => {
-  const partition = await pairPartition(at.agent.did, at.user.did)
-  const { results } = await at.store.transact(partition, [{ op: 'list', prefix, limit: 10 }], at.clock.now)
-  return results[0] ?? []
-}
 
 describe('a provisional session (ATH-3.6)', () => {
   test('becomes lasting with its first valid request', async () => {

@@ -4,11 +4,12 @@ import type { JsonObject } from '../../../src/crypto/json.ts'
 import { randomBytes, randomId } from '../../../src/crypto/random.ts'
 import type { ServiceContext } from '../../../src/service/context.ts'
 import { commitGrant } from '../../../src/service/grant-commit.ts'
-import type { EpochRow, GrantRow, SessionRow } from '../../../src/service/rows.ts'
+import { type EpochRow, type GrantRow, pairPartition, type SessionRow } from '../../../src/service/rows.ts'
 import { openExchange, sealWhole, splitHead } from '../../../src/session/exchange.ts'
 import { type ResponseHead, readResponseHead } from '../../../src/session/head.ts'
 import { encodeRequestHeader } from '../../../src/session/header.ts'
 import { createReader, exchangeKey } from '../../../src/session/records.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { type AccessTokenClaims, issueAccessToken } from '../../../src/token/access-token.ts'
 import { ORIGIN, open, type Shop, shop } from '../shop.ts'
 
@@ -223,8 +224,9 @@ export async function sealedShop(
   application: (request: Request) => Response | Promise<Response> = () => new Response('ok'),
   more: Parameters<typeof shop>[0] = {},
   options: SeedOptions = {},
+  store?: Store,
 ) {
-  const at = await shop({ restrictions: {}, ...more })
+  const at = await shop({ restrictions: {}, ...more }, store === undefined ? {} : { store })
   at.service.setApplication(application)
   return { at, client: await seed(at, options) }
 }
@@ -239,6 +241,13 @@ export function otherNode(
   const node = open({ server, user, agent, store, clock }, { restrictions: {}, ...more })
   node.service.setApplication(application)
   return node
+}
+
+/** The rows of the pair whose keys begin so. */
+export async function rowsOf(at: Shop, prefix: string) {
+  const partition = await pairPartition(at.agent.did, at.user.did)
+  const { results } = await at.store.transact(partition, [{ op: 'list', prefix, limit: 10 }], at.clock.now)
+  return results[0] ?? []
 }
 
 export const header = (head: ResponseHead | undefined, name: string): string | undefined =>
