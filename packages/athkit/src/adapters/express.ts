@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createHandler, endpointsOf, isAt } from '../http/index.ts'
 import {
-  checkRestriction,
+  enforceRestriction,
   type Grant,
   grantOf as grantOfRequest,
   requireGrant,
@@ -66,7 +66,7 @@ export const enforce = <R extends ExpressRequest>(
   name: string,
   valueIn: (request: R) => unknown,
 ): ExpressHandler<R> =>
-  guard<R>(async (inner, request) => checkRestriction(inner, name, await valueIn(request)))
+  guard<R>(async (inner, request) => enforceRestriction(inner, name, await valueIn(request)))
 
 const guard =
   <R extends ExpressRequest>(

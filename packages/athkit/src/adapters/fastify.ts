@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createHandler, endpointsOf } from '../http/index.ts'
 import {
-  checkRestriction,
+  enforceRestriction,
   type Grant,
   grantOf as grantOfRequest,
   requireGrant,
@@ -51,7 +51,7 @@ export const requireScope = (scope: string): Hook =>
  * request comes to. How it is judged against the limit is registered with the service, under the same name.
  */
 export const enforce = (name: string, valueIn: (request: FastifyRequest) => unknown): Hook =>
-  guard(async (inner, request) => checkRestriction(inner, name, await valueIn(request)))
+  guard(async (inner, request) => enforceRestriction(inner, name, await valueIn(request)))
 
 const guard =
   (check: (inner: Request, request: FastifyRequest) => void | Promise<void>): Hook =>

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createAddressReader, UNKNOWN_ADDRESS } from '../net/forwarded.ts'
 import { toRequest } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
 
@@ -8,15 +9,26 @@ export type FetchHandler = (
   info: { readonly address: string },
 ) => Response | undefined | Promise<Response | undefined>
 
+export interface NodeListenerOptions {
+  /** Networks of your own proxies, such as `10.0.0.0/8`: what they say in `X-Forwarded-For` is believed, and nobody else. */
+  readonly trustedProxies?: readonly string[]
+}
+
 /**
  * The listener for `https.createServer` (or `http`, behind a proxy): bodies stream both ways, a client that goes away aborts the
- * request's signal, and the address is the socket's. Anything the handler does not answer is 404.
+ * request's signal, and the address is the socket's, or what a configured proxy says. Anything the handler does not answer is 404.
+ *
+ * @throws TypeError for a proxy that is no network
  */
 export function toNodeListener(
   handler: FetchHandler,
+  { trustedProxies }: NodeListenerOptions = {},
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const addressOf = createAddressReader(trustedProxies)
   return (incoming, outgoing) => {
-    answerOnNode(handler, incoming, outgoing).catch(() => {
+    const forwarded = incoming.headers['x-forwarded-for']
+    const address = addressOf(incoming.socket.remoteAddress ?? UNKNOWN_ADDRESS, forwarded?.toString())
+    answerOnNode(handler, incoming, outgoing, { address }).catch(() => {
       if (!outgoing.headersSent) outgoing.writeHead(500)
       outgoing.end()
     })
