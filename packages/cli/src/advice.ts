@@ -1,5 +1,5 @@
 import { AthError, ERRORS, HandshakeError, type LocalTrouble } from 'athkit/errors'
-import { NoQuestion, NoVault, Unfinished } from './trouble.ts'
+import { NoQuestion, NoSession, NoVault, Unfinished } from './trouble.ts'
 
 /** What a person does next about trouble of this machine. */
 const TROUBLE: ReadonlyMap<LocalTrouble, string> = new Map([
@@ -49,6 +49,7 @@ const CONNECTION: readonly (readonly [names: RegExp, advice: string])[] = [
 export function adviceOn(error: unknown): string | undefined {
   if (error instanceof Unfinished) return adviceOn(error.cause)
   if (error instanceof NoVault) return 'Run ath init to make one, or set ATH_VAULT to the one you mean.'
+  if (error instanceof NoSession) return 'ath connect URL --scopes A,B --keep leaves one in the vault.'
   if (error instanceof NoQuestion) return 'Start the agent while this waits, or wait longer with --wait.'
   if (error instanceof HandshakeError) return ERRORS.get(error.error)?.advice
   if (!(error instanceof AthError)) return undefined

@@ -58,3 +58,10 @@ export function objectIn(text: string, what: string): Record<string, never> {
     throw new Usage(`${what} is no JSON object`)
   return value as Record<string, never>
 }
+
+export function unixSeconds(text: string): number {
+  const number = Number(text)
+  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(number))
+    throw new Usage(`${text} is no time in Unix seconds`)
+  return number
+}

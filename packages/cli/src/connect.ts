@@ -6,8 +6,10 @@ import { knownCredentialIn } from './credential.ts'
 import { fetchTrusting } from './fetch.ts'
 import { asJson, ofServer, withCa } from './options.ts'
 import { run } from './outcome.ts'
+import { rememberReach } from './reach.ts'
 import { type Answered, type RequestLine, requestLineIn, send } from './request-line.ts'
 import { answerInWords, grantInWords } from './say.ts'
+import { ANSWER_WITHIN, CLOSE_WITHIN, CLOSE_WITHIN_STOPPED, closeWithin } from './sessions.ts'
 import { Unfinished } from './trouble.ts'
 import { openVault } from './vault.ts'
 import { waitingForUser } from './waiting.ts'
@@ -20,17 +22,12 @@ interface ConnectOptions {
   readonly ttl?: number
   readonly context?: string
   readonly timeout: number
+  readonly keep?: true
   readonly json?: true
 }
 
 /** What to do in the session, in the order of the command line. */
 type Step = { readonly do: 'request'; readonly request: RequestLine } | { readonly do: 'rotate' | 'renew' }
-
-/** Milliseconds for each answer of a handshake: nobody at a terminal waits as long as a server might. */
-const ANSWER_WITHIN = 10_000
-/** Milliseconds to end a session in; on Ctrl-C, where somebody waits for it. */
-const CLOSE_WITHIN = 10_000
-const CLOSE_WITHIN_STOPPED = 3000
 
 export function connectCommand(program: Command): void {
   const steps: Step[] = []
@@ -46,6 +43,7 @@ export function connectCommand(program: Command): void {
     .option('--request <line>', "'GET /x' or 'POST /x {\"json\":1}'; repeatable")
     .option('--rotate', 'new keys, between the requests')
     .option('--renew', 'a new token, between the requests')
+    .option('--keep', 'leave the session in the vault, for ath request and ath close')
     .option('--timeout <s>', 'for the whole answer to each request', seconds, 60)
     .addOption(asJson())
     .on('option:request', (text: string) => steps.push({ do: 'request', request: requestLineIn(text) }))
@@ -62,14 +60,16 @@ export function connectCommand(program: Command): void {
 
 async function connect(origin: string, options: ConnectOptions, steps: readonly Step[], signal: AbortSignal) {
   const { ca, server, authorization, ttl, context, scopes } = options
-  const fetch = fetchTrusting(ca)
   const credential = authorization === undefined ? undefined : await knownCredentialIn(authorization)
   const vault = await openVault()
+  const keep = options.keep === true
+  const fetch = fetchTrusting(ca)
   const agent = createAgent({ identity: await vault.identity(), vault, fetch, answerWithin: ANSWER_WITHIN })
   let stopWaiting = (): void => undefined
   const session = await agent
     .connect(origin, {
       scopes,
+      keep,
       ...(server === undefined ? {} : { serverDid: server }),
       ...(credential === undefined ? {} : { authorization: credential }),
       ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
@@ -80,16 +80,21 @@ async function connect(origin: string, options: ConnectOptions, steps: readonly 
       signal,
     })
     .finally(() => stopWaiting())
-  if (options.json !== true) console.error(grantInWords(session.grant))
+  const { grant } = session
+  if (options.json !== true) console.error(grantInWords(grant))
   const responses: Answered[] = []
-  const done = { scopes_granted: session.grant.scopes, responses }
+  const done = { scopes_granted: grant.scopes, responses }
   try {
     await take(steps, session, responses, { seconds: options.timeout, signal })
   } catch (error) {
-    await close(session, CLOSE_WITHIN_STOPPED).catch(() => undefined)
+    await closeWithin(session, CLOSE_WITHIN_STOPPED).catch(() => undefined)
     throw new Unfinished(error, done)
   }
-  await close(session, CLOSE_WITHIN).catch((error: unknown) => {
+  if (keep) {
+    await rememberReach(vault, origin, ca)
+    return { ok: true, ...done, grant: grant.id, expires_at: grant.expiresAt }
+  }
+  await closeWithin(session, CLOSE_WITHIN).catch((error: unknown) => {
     // A peer that breaks the rules at the end has broken them.
     if (!(error instanceof AthError && error.trouble === 'transport_failed'))
       throw new Unfinished(error, done)
@@ -108,13 +113,6 @@ async function take(
     if (step.do === 'request') responses.push(await send(session, step.request, limits))
     else await session[step.do](limits.signal)
   }
-}
-
-async function close(session: AgentSession, milliseconds: number): Promise<void> {
-  const limit = AbortSignal.timeout(milliseconds)
-  await session.close(limit).catch((error: unknown) => {
-    throw limit.aborted ? new AthError('transport_failed', 'no answer to the end of the session') : error
-  })
 }
 
 const answersInWords =

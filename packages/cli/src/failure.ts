@@ -1,7 +1,7 @@
 import { type DeniedScope, ScopesDenied } from 'athkit/agent'
 import { AthError, HandshakeError } from 'athkit/errors'
 import { adviceOn } from './advice.ts'
-import { Interrupted, NoQuestion, NoVault, Unfinished, Usage } from './trouble.ts'
+import { Interrupted, NoQuestion, NoSession, NoVault, Unfinished, Usage } from './trouble.ts'
 
 export interface Failure {
   readonly ok: false
@@ -40,6 +40,7 @@ function nameOf(error: unknown): string {
   if (error instanceof Usage || error instanceof TypeError) return 'usage'
   if (error instanceof Interrupted) return 'interrupted'
   if (error instanceof NoQuestion) return 'no_question'
+  if (error instanceof NoSession) return 'session_missing'
   return error instanceof NoVault ? 'vault_missing' : 'internal'
 }
 

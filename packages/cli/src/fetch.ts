@@ -9,8 +9,11 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>
  * A `fetch` over TLS 1.3 that follows no redirect. It trusts the platform's authorities, or instead of them those in a PEM file. Bodies
  * stream both ways.
  */
-export function fetchTrusting(caFile: string | undefined): Fetch {
-  const ca = caFile === undefined ? undefined : certificatesIn(caFile)
+export const fetchTrusting = (caFile: string | undefined): Fetch =>
+  fetchOver(caFile === undefined ? undefined : certificatesIn(caFile))
+
+/** @param ca PEM */
+export function fetchOver(ca: string | undefined): Fetch {
   const agent = new Agent({ keepAlive: true, minVersion: 'TLSv1.3', ...(ca === undefined ? {} : { ca }) })
   return async (url, init) => {
     const given = new Request(url, init)
@@ -41,7 +44,8 @@ export function fetchTrusting(caFile: string | undefined): Fetch {
   }
 }
 
-function certificatesIn(file: string): string {
+/** @throws Usage for a file without any */
+export function certificatesIn(file: string): string {
   const text = readText(file)
   // An empty list would be trusted by nobody, and said so by no sentence that helps.
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text

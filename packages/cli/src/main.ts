@@ -7,6 +7,8 @@ import { credentialCommands } from './credential.ts'
 import { didCommand, initCommand } from './identity.ts'
 import { fail } from './outcome.ts'
 import { quietWhenNobodyReads } from './output.ts'
+import { revocationCommands } from './revoke.ts'
+import { sessionCommands } from './sessions.ts'
 import { STATUS, STATUS_HELP } from './status.ts'
 
 quietWhenNobodyReads()
@@ -22,7 +24,9 @@ didCommand(program)
 authorizeCommand(program)
 credentialCommands(program)
 connectCommand(program)
+sessionCommands(program)
 confirmCommand(program)
+revocationCommands(program)
 
 try {
   await program.parseAsync()

@@ -8,12 +8,12 @@ import { Interrupted } from './trouble.ts'
  *
  * @param work gets a signal that is aborted when somebody stops the command: it leaves nothing open, and ends; a second Ctrl-C does
  *   not wait for that
- * @param say the result in words; its JSON without it
+ * @param say the result in words, undefined where they stand there already; its JSON without it
  */
 export async function run<Result extends object | string>(
   isJson: boolean,
   work: (signal: AbortSignal) => Promise<Result>,
-  say: (result: Result) => string = inWords,
+  say: (result: Result) => string | undefined = inWords,
 ): Promise<void> {
   const stop = new AbortController()
   const onSignal = (name: NodeJS.Signals): void => {
@@ -25,7 +25,8 @@ export async function run<Result extends object | string>(
   process.on('SIGTERM', onSignal)
   try {
     const result = await work(stop.signal)
-    console.log(isJson ? JSON.stringify(result) : say(result))
+    const text = isJson ? JSON.stringify(result) : say(result)
+    if (text !== undefined) console.log(text)
   } catch (thrown) {
     // Whatever it made of being stopped: that is why it failed.
     fail(isJson, stop.signal.aborted ? stop.signal.reason : thrown)

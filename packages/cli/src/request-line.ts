@@ -25,48 +25,70 @@ export interface Answered {
   readonly body: unknown
 }
 
-/** Longer or bigger than this no answer is waited for; a service that never ends one is broken off. */
+/** No more than this is held of an answer. */
 const MOST_BYTES = 16 * 1024 * 1024
 
+export interface Limits {
+  /** For the whole answer. */
+  readonly seconds: number
+  readonly signal: AbortSignal
+}
+
 /**
- * @param seconds for the whole answer
- * @throws HandshakeError, AthError what ends the session; the signal's reason
+ * Among other requests: what the service refuses is its answer; what it may not do ends the session.
+ *
+ * @throws HandshakeError, AthError for what a service may not do; the signal's reason
  */
-export async function send(
+export const send = (session: AgentSession, request: RequestLine, limits: Limits): Promise<Answered> =>
+  inTime(limits, async (signal) => {
+    const response = await dispatch(session, request, signal).catch(refusalAsAnswer)
+    return { status: response.status, body: bodyOf(response, await textOf(response)) }
+  })
+
+/**
+ * By itself: what the service refuses is an error.
+ *
+ * @param onPiece gets the body as it comes; in the answer without it
+ */
+export const sendAlone = (
   session: AgentSession,
   request: RequestLine,
-  { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal },
-): Promise<Answered> {
+  limits: Limits,
+  onPiece?: (piece: Uint8Array) => void,
+): Promise<Answered> =>
+  inTime(limits, async (signal) => {
+    const response = await dispatch(session, request, signal)
+    if (onPiece === undefined)
+      return { status: response.status, body: bodyOf(response, await textOf(response)) }
+    for await (const piece of piecesOf(response)) onPiece(piece)
+    return { status: response.status, body: '' }
+  })
+
+const dispatch = (session: AgentSession, { line, json }: RequestLine, signal: AbortSignal) =>
+  session.request(line, { signal, ...(json === undefined ? {} : { json }) })
+
+function refusalAsAnswer(error: unknown): Response {
+  if (!(error instanceof HandshakeError) || error.rule !== undefined) throw error
+  return Response.json(error.toWire(Math.floor(Date.now() / 1000)), { status: error.code })
+}
+
+async function inTime<T>({ seconds, signal }: Limits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const limit = AbortSignal.timeout(seconds * 1000)
   try {
-    const response = await dispatched(session, request, AbortSignal.any([signal, limit]))
-    return { status: response.status, body: bodyOf(response, await textOf(response)) }
+    return await work(AbortSignal.any([signal, limit]))
   } catch (error) {
-    if (limit.aborted && !signal.aborted) {
-      throw new AthError('transport_failed', `no whole answer within ${seconds} s`, { cause: error })
-    }
-    throw error
+    if (!limit.aborted || signal.aborted) throw error
+    throw new AthError('transport_failed', `no whole answer within ${seconds} s`, { cause: error })
   }
 }
 
-/** The response, its body still to come. */
-export const dispatched = (
-  session: AgentSession,
-  { line, json }: RequestLine,
-  signal: AbortSignal,
-): Promise<Response> =>
-  session.request(line, { signal, ...(json === undefined ? {} : { json }) }).catch((error: unknown) => {
-    // What the service refuses is its answer; what it may not do ends the session.
-    if (error instanceof HandshakeError && error.rule === undefined) {
-      return Response.json(error.toWire(Math.floor(Date.now() / 1000)), { status: error.code })
-    }
-    throw error
-  })
+const piecesOf = ({ body }: Response): AsyncIterable<Uint8Array> =>
+  (body ?? []) as unknown as AsyncIterable<Uint8Array>
 
 async function textOf(response: Response): Promise<string> {
   const decoder = new TextDecoder()
   let [text, size] = ['', 0]
-  for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const piece of piecesOf(response)) {
     size += piece.length
     if (size > MOST_BYTES)
       throw new AthError('transport_failed', `an answer of more than ${MOST_BYTES} bytes`)

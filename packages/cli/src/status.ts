@@ -1,5 +1,5 @@
 import { AthError, HandshakeError, IdentityError, type LocalTrouble, PermissionError } from 'athkit/errors'
-import { Interrupted, NoQuestion, NoVault, Unfinished, Usage } from './trouble.ts'
+import { Interrupted, NoQuestion, NoSession, NoVault, Unfinished, Usage } from './trouble.ts'
 
 /** Exit statuses, by what went wrong; `ath --help` says them. */
 export const STATUS = {
@@ -44,7 +44,7 @@ export function statusOf(error: unknown): number {
   if (error instanceof Unfinished) return statusOf(error.cause)
   if (error instanceof Interrupted) return error.signal === 'SIGINT' ? STATUS.interrupted : STATUS.terminated
   if (error instanceof NoQuestion) return STATUS.unanswered
-  if (error instanceof NoVault) return STATUS.vault
+  if (error instanceof NoVault || error instanceof NoSession) return STATUS.vault
   if (error instanceof IdentityError) return STATUS.identity
   if (error instanceof PermissionError) return STATUS.permission
   if (error instanceof HandshakeError) return error.retryable ? STATUS.unanswered : STATUS.refused

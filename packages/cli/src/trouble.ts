@@ -10,6 +10,11 @@ export class NoVault extends Error {
   override readonly name = 'NoVault'
 }
 
+/** No session is kept, or the one that was is over. */
+export class NoSession extends Error {
+  override readonly name = 'NoSession'
+}
+
 /** Nobody asked within the time that was given. */
 export class NoQuestion extends Error {
   override readonly name = 'NoQuestion'

@@ -28,6 +28,8 @@ export interface ConnectionFacts {
   /** Whether a person was asked: then nobody asks again behind their back (ATH-7.11). */
   readonly askedUser: boolean
   readonly denied: readonly DeniedScope[]
+  /** The `jti` of its first token: a revocation names the grant by it (ATH-8). */
+  readonly grantId: string
 }
 
 /** What one handshake established, as it stands now: keys and token change, the rest does not. */
@@ -54,6 +56,7 @@ export function connectionOf(agent: AgentContext, established: Established, keep
     grantEnd,
     askedUser,
     denied,
+    grantId: complete.claims.jti,
     slots: createSlots(agent.concurrency),
     keeper,
     epoch: epochOf(keys, keeper),

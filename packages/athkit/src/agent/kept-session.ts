@@ -43,6 +43,7 @@ const KeptSession = v.object({
       reason: v.exactOptional(v.string()),
     }),
   ),
+  grantId: v.string(),
   token: v.string(),
   keys: v.object({
     epoch: v.number(),
@@ -75,6 +76,7 @@ export const keptOf = (connection: Connection, wish: Wish, silentAt: number): Ke
   grantEnd: connection.grantEnd,
   askedUser: connection.askedUser,
   denied: [...connection.denied],
+  grantId: connection.grantId,
   token: connection.token,
   keys: connection.epoch.keys,
   nextSeq: 0,

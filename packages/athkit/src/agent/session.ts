@@ -10,6 +10,8 @@ import { createSealedFetch, type SealedFetch } from './sealed-fetch.ts'
 
 /** What the service granted, as the token in use says it. */
 export interface AgentGrant {
+  /** By which it is revoked (ATH-8). */
+  readonly id: string
   readonly scopes: readonly string[]
   readonly denied: readonly DeniedScope[]
   readonly restrictions: JsonObject
@@ -76,8 +78,9 @@ export function createSession(
     fetch,
     get grant() {
       const { connection } = liveOrLast()
-      const { claims, grantEnd, denied } = connection
+      const { claims, grantId, grantEnd, denied } = connection
       return {
+        id: grantId,
         scopes: claims.scope.split(' '),
         denied,
         restrictions: claims.restrictions ?? {},

@@ -2,8 +2,11 @@ import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
 import type { Json } from '../crypto/json.ts'
 import type { Identity } from '../handshake/index.ts'
 
-/** What an agent keeps from one run to the next, by kind; `signed` is what a user remembers of the credentials they signed. */
-export type VaultKind = 'credential' | 'signed' | 'server' | 'handshake' | 'session'
+/**
+ * What an agent keeps from one run to the next, by kind; `signed` is what a user remembers of the credentials they signed, `reach` what a
+ * program remembers of how a service is reached.
+ */
+export type VaultKind = 'credential' | 'signed' | 'server' | 'handshake' | 'session' | 'reach'
 
 /** What a vault keeps: JSON in which secrets may be bytes. A vault that is asked for bytes gives bytes, and makes no string of them. */
 export type Kept = Json | Uint8Array | readonly Kept[] | { readonly [name: string]: Kept }

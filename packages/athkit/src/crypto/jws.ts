@@ -94,6 +94,8 @@ export interface JwtExpectation {
   readonly refuseAs: ErrorName
   /** The name of the refusal of an expired one, where it has its own. */
   readonly expiredAs?: ErrorName
+  /** The rule that is broken, where it is one about this kind of JWT; ATH-5.3. */
+  readonly rule?: string
 }
 
 export interface VerifiedJwt {
@@ -111,8 +113,8 @@ const IAT_AHEAD_SECONDS = 300
  * @throws HandshakeError by the name of `refuseAs`, or of `expiredAs`
  */
 export async function verifyJwt(token: unknown, expected: JwtExpectation): Promise<VerifiedJwt> {
-  const { typ, now, refuseAs, expiredAs = refuseAs } = expected
-  const refused = (reason: string, name = refuseAs) => refuse(name, `JWT: ${reason}`, { rule: 'ATH-5.3' })
+  const { typ, now, refuseAs, expiredAs = refuseAs, rule = 'ATH-5.3' } = expected
+  const refused = (reason: string, name = refuseAs) => refuse(name, `JWT: ${reason}`, { rule })
   const decoded = decodeOr(token, refused)
   const { header, claims } = decoded
 

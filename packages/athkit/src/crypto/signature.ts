@@ -25,7 +25,7 @@ export function verifyLabelled(
   object: JsonObject,
   signature: Json | undefined,
 ): Promise<void> {
-  return verifyText(key, signingInput(label, object), signature)
+  return verifyText(key, signingInput(label, object), signature, 'ATH-5.2')
 }
 
 /** A signature over a text as it stands: nonces (ATH-5.1). base64url of 64 bytes. */
@@ -33,14 +33,22 @@ export async function signText(signer: Signer, text: string): Promise<string> {
   return toBase64url(await signer.sign(utf8(text)))
 }
 
-/** @throws HandshakeError `malformed_message` when the signature is missing, `signature_invalid` when it is not this key's */
-export async function verifyText(key: PublicKey, text: string, signature: unknown): Promise<void> {
+/**
+ * @param rule that is broken when it is not this key's
+ * @throws HandshakeError `malformed_message` when the signature is missing, `signature_invalid` when it is not this key's
+ */
+export async function verifyText(
+  key: PublicKey,
+  text: string,
+  signature: unknown,
+  rule = 'ATH-6.1.3',
+): Promise<void> {
   if (signature === undefined || signature === null) {
     throw refuse('malformed_message', 'the signature is missing', { rule: 'ATH-1.3' })
   }
   const bytes = typeof signature === 'string' ? decodeBase64url(signature) : undefined
   if (bytes?.length !== SIGNATURE_BYTES || !(await verifyBytes(key, utf8(text), bytes))) {
-    throw refuse('signature_invalid', 'the signature is not of this key over this text', { rule: 'ATH-1.3' })
+    throw refuse('signature_invalid', 'the signature is not of this key over this text', { rule })
   }
 }
 

@@ -46,7 +46,8 @@ export async function readAccessToken(
   token: unknown,
   { keys, now }: TokenContext,
 ): Promise<AccessTokenClaims> {
-  const { claims } = await verifyJwt(token, { typ: ACCESS_TOKEN_TYP, keys, now, refuseAs: 'token_invalid' })
+  const expected = { typ: ACCESS_TOKEN_TYP, keys, now, refuseAs: 'token_invalid', rule: 'ATH-6.5.4' } as const
+  const { claims } = await verifyJwt(token, expected)
   if (!v.is(Claims, claims)) throw invalid('a claim is missing or not as it must be')
   return claims
 }
