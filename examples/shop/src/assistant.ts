@@ -28,17 +28,26 @@ try {
     onStep: assistantStory(say),
   })
   // #endregion connect
-  const { goods } = (await (await session.fetch('/api/goods?keyword=phone')).json()) as {
-    goods: { name: string; price: number }[]
-  }
-  say(
-    `finds, sealed under the session's keys: ${goods.map(({ name, price }) => `${name} (${price})`).join(', ')}`,
-  )
+  const found = await search('phone')
   const placed = await order(1)
   const beyond = await order(2)
   await session.close()
   say('closes the session on both sides')
-  report({ outcome: { granted: session.grant.scopes, found: goods.length, placed, beyond } })
+  report({ outcome: { granted: session.grant.scopes, found, placed, beyond } })
+  async function search(keyword: string): Promise<number | string> {
+    try {
+      const response = await session.fetch(`/api/goods?keyword=${keyword}`)
+      const { goods } = (await response.json()) as { goods: { name: string; price: number }[] }
+      say(
+        `finds, sealed under the session's keys: ${goods.map(({ name, price }) => `${name} (${price})`).join(', ')}`,
+      )
+      return goods.length
+    } catch (error) {
+      if (!(error instanceof PermissionError)) throw error
+      say(`searches for a ${keyword}: refused by the shop, ${error.error}`)
+      return error.error
+    }
+  }
   async function order(quantity: number): Promise<string> {
     try {
       const response = await session.request('POST /api/order', { json: { goods_id: '123', quantity } })

@@ -10,7 +10,8 @@ import { identityIn } from './identity.ts'
 import { type Line, printer } from './narrator.ts'
 
 const flag = { type: 'boolean', default: false } as const
-const { values } = parseArgs({ options: { yes: flag, deny: flag, only: { type: 'string' } } })
+const USAGE = 'Usage: npm start -- [--yes | --deny | --only SCOPE[,SCOPE]]'
+const values = optionsOf(process.argv.slice(2))
 const hasPerson = process.stdin.isTTY === true && !values.yes && !values.deny && values.only === undefined
 
 const folder = mkdtempSync(join(tmpdir(), 'athkit-shop-'))
@@ -24,6 +25,15 @@ const anEnd = new Promise<never>((_, reject) => {
 const out = printer(({ role, step, text }: Line) => {
   console.log(`${step ? `${step.padStart(2)} ` : '   '} ${role.padEnd(6)} ${text}`)
 })
+
+function optionsOf(args: string[]) {
+  try {
+    return parseArgs({ args, options: { yes: flag, deny: flag, only: { type: 'string' } } }).values
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`)
+    process.exit(2)
+  }
+}
 
 type Report = Record<string, unknown>
 
@@ -92,10 +102,10 @@ function deviation({ granted, placed, beyond, found }: Report): string | undefin
       ? ['goods:read', 'order:create']
       : values.only.split(',')
   if (!hasPerson && scopes.join() !== expected.join())
-    return `granted ${scopes.join()} instead of ${expected.join()}`
+    return `granted ${scopes.join() || 'nothing'} instead of ${expected.join() || 'nothing'}`
   if (scopes.length === 0) return undefined
   const mayOrder = scopes.includes('order:create')
-  if (scopes.includes('goods:read') && found !== 3) return `found ${found} goods instead of 3`
+  if (found !== (scopes.includes('goods:read') ? 3 : 'scope_denied')) return `the search came to ${found}`
   if (placed !== (mayOrder ? '201' : 'scope_denied')) return `the order within the limit came to ${placed}`
   return beyond === (mayOrder ? 'restriction_violated' : 'scope_denied')
     ? undefined

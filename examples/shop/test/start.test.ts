@@ -37,6 +37,21 @@ test('the user narrows', async () => {
   expect(out).toContain('Order of 2999: scope_denied.')
 }, 30_000)
 
+test('the user leaves out the search', async () => {
+  const { code, out, err } = await run('--only', 'order:create')
+  expect([code, err]).toEqual([0, ''])
+  expect(out).toContain('searches for a phone: refused by the shop, scope_denied')
+  expect(out).toContain('Granted: order:create. Order of 2999: 201.')
+}, 30_000)
+
+test('an option that does not exist is named, with those that do', async () => {
+  const { code, err } = await run('--denny')
+  expect(code).toBe(2)
+  expect(err).toContain("Unknown option '--denny'")
+  expect(err).toContain('Usage: npm start')
+  expect(err).not.toContain('    at ')
+})
+
 test('what deviates ends with another status', async () => {
   const { code, err } = await run('--only', 'user:profile')
   expect(code).toBe(1)
