@@ -1,4 +1,5 @@
 import { HandshakeError, refuse } from '../../errors.ts'
+import { DISCOVERY_PATH } from '../../messages/discovery.ts'
 import { splitHead } from '../../session/exchange.ts'
 import { checkHeadTimestamp, isOwnPath, type RequestHead, readRequestHead } from '../../session/head.ts'
 import type { AccessTokenClaims } from '../../token/access-token.ts'
@@ -40,8 +41,9 @@ const OWN = new Map<string, OwnPath>([
 
 const paths = new WeakMap<ServiceContext, readonly string[]>()
 
+/** The discovery document stands in ATH-3.2 as well: it is fetched outside alone. */
 function endpointsOf(context: ServiceContext): readonly string[] {
-  const known = paths.get(context) ?? Object.values(context.endpoints)
+  const known = paths.get(context) ?? [...Object.values(context.endpoints), DISCOVERY_PATH]
   paths.set(context, known)
   return known
 }

@@ -21,6 +21,7 @@ describe('the head inside (ATH-7.4)', () => {
     ['an endpoint', { path: '/ath/sealed' }],
     ['below an endpoint', { path: '/ath/handshake/x' }],
     ['an endpoint, encoded', { path: '/ath/%73ealed' }],
+    ['the discovery document', { path: '/.well-known/ath-app.json' }],
     ['Host', { headers: [['Host', 'evil.example']] }],
     ['X-Forwarded-For', { headers: [['x-forwarded-for', '10.0.0.1']] }],
     ['Transfer-Encoding', { headers: [['transfer-encoding', 'chunked']] }],
