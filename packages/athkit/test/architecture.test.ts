@@ -16,7 +16,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ['session', ['errors', 'crypto', 'did']],
   ['handshake', ['errors', 'crypto', 'did', 'token', 'session']],
   ['messages', ['errors', 'crypto', 'net', 'did']],
-  ['audit', ['errors', 'crypto']],
+  ['audit', ['errors', 'crypto', 'store']],
   ['store', ['errors']],
   ['client', ['errors', 'crypto', 'net', 'did', 'messages']],
   ['agent', ['client', 'errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages']],

@@ -25,14 +25,22 @@ export interface ChainExpectation {
   readonly headKey: PublicKey
 }
 
+/** Before the first entry (ATH-10). */
+export const START = new Uint8Array(32)
+
+/** `hash` of an entry that comes after one with the hash `previous`. */
+export async function hashOfEntry(previous: Uint8Array, entry: JsonObject): Promise<Uint8Array> {
+  return sha256(concat(previous, utf8(canonicalize(without(entry, 'hash')))))
+}
+
 /** @throws BrokenChain */
 export async function verifyChain(
   entries: readonly JsonObject[],
   { process, heads, headKey }: ChainExpectation,
 ): Promise<{ readonly count: number; readonly head: string }> {
-  let previous: Uint8Array = new Uint8Array(32)
+  let previous: Uint8Array = START
   for (const [seq, entry] of entries.entries()) {
-    const hash = await sha256(concat(previous, utf8(canonicalize(without(entry, 'hash')))))
+    const hash = await hashOfEntry(previous, entry)
     if (entry.process !== process || entry.seq !== seq || entry.hash !== toBase64url(hash))
       throw new BrokenChain(seq)
     previous = hash
@@ -49,7 +57,7 @@ export async function verifyChain(
   return { count: entries.length, head: toBase64url(previous) }
 }
 
-async function isSigned(head: JsonObject, key: PublicKey): Promise<boolean> {
+export async function isSigned(head: JsonObject, key: PublicKey): Promise<boolean> {
   try {
     await verifyLabelled(key, 'audit_head', without(head, 'signature'), head.signature)
     return true

@@ -1,1 +1,6 @@
-export * from './chain.ts'
+export { type Audit, type Begun, createAudit } from './audit.ts'
+export { BrokenChain, type ChainExpectation, verifyChain } from './chain.ts'
+export type { AuditEntry, AuditEvent, AuditFact, AuditHead } from './entry.ts'
+export { type AuditDeps, type AuditOptions, auditMistakes } from './options.ts'
+export { type AuditQuery, exportAudit, fits, queryAudit } from './read.ts'
+export { type AuditFinding, type AuditVerdict, verifyAudit } from './verify.ts'

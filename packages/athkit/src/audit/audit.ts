@@ -1,0 +1,167 @@
+import { randomId } from '../crypto/random.ts'
+import type { Append, OutboxEntry } from '../store/store.ts'
+import { createChainWriter } from './chain-writer.ts'
+import type { AuditFact, AuditRecord } from './entry.ts'
+import { createHeads } from './heads.ts'
+import type { AuditDeps, AuditOptions } from './options.ts'
+import { entriesOf, recoverOthers } from './recovery.ts'
+
+/**
+ * What a process writes down (ATH-10). A fact becomes durable in the outbox of a partition, in the transaction of the state that it
+ * describes; shortly after, and in the background, it gets its place in the chain of the process.
+ */
+export interface Audit {
+  readonly process: string
+  /** The operations that write facts down. What became of their transaction must be told. */
+  begin(facts: readonly AuditFact[]): Begun
+  /** Gives everything that is durable its place, and signs the head. @throws AthError `store_unavailable` */
+  flush(): Promise<void>
+  /** {@link flush}, and nothing in the background after it. */
+  close(): Promise<void>
+}
+
+export interface Begun {
+  readonly operations: readonly Append[]
+  /** The transaction in this partition was done. */
+  settle(partition: string): void
+  /** It was not done. */
+  discard(): void
+  /** Nobody knows: the outboxes will tell. */
+  unknown(): void
+}
+
+const CHAIN_AFTER_MS = 100
+const AGAIN_AFTER_MS = 1000
+const START_AFTER_MS = 1000
+
+/** More than this is left in the outboxes, and read from there. */
+const MOST_QUEUED = 10_000
+
+export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit {
+  const { store, now } = deps
+  const { process = randomId('p_'), headEverySeconds = 60 } = options
+  const own = createChainWriter(store, process, now)
+  const heads = createHeads(deps, options)
+  /** Ids whose transaction is under way, and what `generation` was when it began. */
+  const underWay = new Map<string, number>()
+  let queue: OutboxEntry[] = []
+  let generation = 0
+  // Under a name that was made up just now nobody has left anything.
+  let isNew = options.process === undefined
+  let mustScan = !isNew
+  let closed = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let turn: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = turn.then(work, work)
+    turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  function schedule(milliseconds = CHAIN_AFTER_MS): void {
+    if (timer !== undefined || closed) return
+    timer = setTimeout(() => {
+      timer = undefined
+      inTurn(chain).catch((cause: unknown) => {
+        deps.failed(cause)
+        schedule(AGAIN_AFTER_MS)
+      })
+    }, milliseconds)
+    unref(timer)
+  }
+
+  async function chain(): Promise<void> {
+    if (isNew && !mustScan) await own.load()
+    isNew = false
+    for (;;) {
+      if (mustScan || own.head === undefined) await scan()
+      if (queue.length === 0) return
+      const entries = queue
+      queue = []
+      if (!(await own.extend(entries))) mustScan = true
+    }
+  }
+
+  /**
+   * Finds what has no place yet when this process does not know: the head may have been replaced by somebody else, or a transaction
+   * have ended without an answer. What is under way now may be found as well, so it is not queued when it ends: another scan finds it.
+   */
+  async function scan(): Promise<void> {
+    mustScan = true
+    generation += 1
+    queue = []
+    const head = await own.load()
+    const found = await entriesOf(store, process)
+    const named = new Set(head.ids)
+    await own.drop(found.filter(({ id }) => named.has(id)))
+    const known = new Set([...named, ...queue.map(({ id }) => id)])
+    const lost = found.filter(({ id }) => !known.has(id) && underWay.get(id) !== generation)
+    queue = [...lost, ...queue]
+    mustScan = false
+  }
+
+  async function tend(): Promise<void> {
+    await inTurn(async () => {
+      await chain()
+      await heads.sign(own, process)
+      await recoverOthers(deps, process, (writer, name) => heads.sign(writer, name))
+    })
+  }
+
+  const tick = () => tend().catch(deps.failed)
+  const first = setTimeout(tick, START_AFTER_MS)
+  const interval = setInterval(tick, headEverySeconds * 1000)
+  unref(first)
+  unref(interval)
+
+  async function flush(): Promise<void> {
+    await inTurn(async () => {
+      await chain()
+      await heads.sign(own, process)
+    })
+  }
+
+  return {
+    process,
+    begin(facts) {
+      const records = facts.map((fact): AuditRecord => ({ id: randomId(), process, ...fact }))
+      const began = generation
+      const entries = records.map((record) => ({ id: record.id, value: JSON.stringify(record) }))
+      for (const { id } of entries) underWay.set(id, began)
+      const end = () => {
+        for (const { id } of entries) underWay.delete(id)
+      }
+      return {
+        operations: entries.map((entry) => ({ op: 'append', ...entry })),
+        settle(partition) {
+          end()
+          if (entries.length === 0) return
+          if (began !== generation || queue.length >= MOST_QUEUED) mustScan = true
+          else queue.push(...entries.map((entry) => ({ partition, ...entry })))
+          schedule()
+        },
+        discard: end,
+        unknown() {
+          end()
+          if (entries.length === 0) return
+          mustScan = true
+          schedule(AGAIN_AFTER_MS)
+        },
+      }
+    },
+    flush,
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      clearTimeout(first)
+      clearInterval(interval)
+      await flush()
+    },
+  }
+}
+
+/** Nothing that is done in the background keeps a process alive. */
+function unref(timer: ReturnType<typeof setTimeout>): void {
+  if (typeof timer === 'object') (timer as { unref?: () => void }).unref?.()
+}

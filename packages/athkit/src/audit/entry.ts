@@ -1,0 +1,62 @@
+import type { JsonObject } from '../crypto/json.ts'
+
+/** What an entry can be about (ATH-10), and what an operator will want to find beside it. */
+export type AuditEvent =
+  | 'handshake started'
+  | 'identity proven'
+  | 'identity refused'
+  | 'handshake refused'
+  | 'confirmation sent'
+  | 'confirmation skipped'
+  | 'confirmation lapsed'
+  | 'answered'
+  | 'scopes decided'
+  | 'token issued'
+  | 'renewed'
+  | 'keys rotated'
+  | 'session ended'
+  | 'sealed request refused'
+  | 'restriction violated'
+  | 'revoked'
+  | 'user linked'
+  | 'user unlinked'
+  | 'DID operation'
+  | 'default weakened'
+
+/** What happened, as it is told to the audit: no token, no key, no credential is ever part of it. */
+export interface AuditFact {
+  readonly event: AuditEvent
+  /** Unix seconds. */
+  readonly timestamp: number
+  readonly client_did?: string
+  readonly user_did?: string
+  readonly grant_id?: string
+  readonly handshake_id?: string
+  readonly detail: JsonObject
+}
+
+/** A fact in the outbox of the partition whose state it describes: durable, and without its place in the chain yet. */
+export interface AuditRecord extends AuditFact {
+  readonly id: string
+  /** Who wrote it, and in whose chain it has its place. */
+  readonly process: string
+}
+
+/** A link of a process's chain. */
+export interface AuditEntry extends AuditRecord {
+  readonly seq: number
+  readonly hash: string
+}
+
+/** The end of a chain at a time, signed by the service (label `audit_head`). `seq` and `hash` are those of the last entry then. */
+export interface AuditHead extends JsonObject {
+  readonly type: 'audit_head'
+  readonly process: string
+  readonly seq: number
+  readonly hash: string
+  readonly timestamp: number
+  readonly signature: string
+}
+
+/** Names of processes are parts of partitions and keys. */
+export const PROCESS_NAME = /^[A-Za-z0-9_-]{1,64}$/

@@ -1,0 +1,70 @@
+import type { OutboxEntry, Store } from '../store/store.ts'
+import { type ChainWriter, createChainWriter } from './chain-writer.ts'
+import type { AuditRecord } from './entry.ts'
+import type { AuditDeps } from './options.ts'
+
+/** An entry that has waited for its place for so long was left by a process that is gone. If it is not: both notice (`ChainWriter`). */
+const LEFT_AFTER_SECONDS = 10
+
+/** What lies in the outboxes of one process's entries, in the order of time. */
+export async function entriesOf(store: Store, process: string): Promise<readonly OutboxEntry[]> {
+  return (await byProcess(store)).get(process)?.entries ?? []
+}
+
+/**
+ * Gives the entries of processes that died a place in those processes' chains.
+ *
+ * @param extended called for each chain that was made longer
+ */
+export async function recoverOthers(
+  { store, now }: AuditDeps,
+  own: string,
+  extended: (writer: ChainWriter, process: string) => Promise<void>,
+): Promise<void> {
+  const names = await left(store, own, now())
+  if (names.length === 0) return
+  const writers = names.map((name) => [name, createChainWriter(store, name, now)] as const)
+  for (const [, writer] of writers) await writer.load()
+  // Only now: what was found before may have got its place since.
+  const found = await byProcess(store)
+  for (const [name, writer] of writers) {
+    const entries = found.get(name)?.entries ?? []
+    const named = new Set(writer.head?.ids)
+    await writer.drop(entries.filter(({ id }) => named.has(id)))
+    const lost = entries.filter(({ id }) => !named.has(id))
+    if (lost.length > 0 && (await writer.extend(lost))) await extended(writer, name)
+  }
+}
+
+async function left(store: Store, own: string, now: number): Promise<readonly string[]> {
+  const found = await byProcess(store)
+  return [...found]
+    .filter(([name, { oldest }]) => name !== own && oldest + LEFT_AFTER_SECONDS <= now)
+    .map(([name]) => name)
+}
+
+interface Found {
+  readonly entries: readonly OutboxEntry[]
+  /** Unix seconds. */
+  readonly oldest: number
+}
+
+async function byProcess(store: Store): Promise<ReadonlyMap<string, Found>> {
+  const seen = new Set<string>()
+  const found = new Map<string, { readonly entry: OutboxEntry; readonly at: number }[]>()
+  for await (const entry of store.outbox()) {
+    const record = JSON.parse(entry.value) as Partial<AuditRecord>
+    if (typeof record.process !== 'string' || seen.has(entry.id)) continue
+    seen.add(entry.id)
+    const at = record.timestamp ?? 0
+    const those = found.get(record.process)
+    if (those === undefined) found.set(record.process, [{ entry, at }])
+    else those.push({ entry, at })
+  }
+  return new Map(
+    [...found].map(([name, those]) => {
+      those.sort((a, b) => a.at - b.at)
+      return [name, { entries: those.map(({ entry }) => entry), oldest: those[0]?.at ?? 0 }]
+    }),
+  )
+}
