@@ -84,6 +84,8 @@ export interface RefusalOptions {
   readonly nextSeq?: number
   /** Public: what is left, or when again, in a sentence for a person. It stands behind the table's advice and holds no secret. */
   readonly hint?: string
+  /** Of one's own configuration: what to check. */
+  readonly setting?: string
   readonly cause?: unknown
 }
 
@@ -102,6 +104,8 @@ export class HandshakeError extends Error {
   readonly retryAfter: number | undefined
   readonly nextSeq: number | undefined
   readonly hint: string | undefined
+  /** Where a peer refused us: which of our own settings to check. */
+  readonly setting: string | undefined
 
   constructor(error: ErrorName, reason: string, options: RefusalOptions = {}) {
     super(`${error}: ${reason}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -113,6 +117,7 @@ export class HandshakeError extends Error {
     this.retryAfter = options.retryAfter
     this.nextSeq = options.nextSeq
     this.hint = options.hint
+    this.setting = options.setting
   }
 
   get retryable(): boolean {

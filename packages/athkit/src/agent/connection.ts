@@ -5,6 +5,7 @@ import type { AgentContext } from './context.ts'
 import type { DeniedScope } from './denied.ts'
 import type { Established } from './established.ts'
 import type { Keeper } from './keeper.ts'
+import { createLeases, type Leases } from './leases.ts'
 import { createKeptSequence, createSequence, type Sequence } from './sequence.ts'
 import { createSlots, type Slots } from './slots.ts'
 
@@ -35,6 +36,7 @@ export interface ConnectionFacts {
 /** What one handshake established, as it stands now: keys and token change, the rest does not. */
 export interface Connection extends ConnectionFacts {
   readonly slots: Slots
+  readonly leases: Leases
   /** Where the session is kept in the vault. */
   readonly keeper: Keeper | undefined
   epoch: Epoch
@@ -43,21 +45,22 @@ export interface Connection extends ConnectionFacts {
 }
 
 export function connectionOf(agent: AgentContext, established: Established, keeper?: Keeper): Connection {
-  const { complete, server, audience, sessionEndpoint, grantEnd, askedUser, denied } = established
+  const { complete, messages, audience, sessionEndpoint, grantEnd, askedUser, denied } = established
   const { c2s, s2c, rekey } = complete.secrets
-  const cipher = established.messages.m9a.cipher_suite as EpochKeys['cipher']
+  const cipher = messages.m9a.cipher_suite as EpochKeys['cipher']
   const keys = { c2s, s2c, rekey, epoch: 0, cipher, createdAt: agent.now() }
   return {
     audience,
     endpoint: sessionEndpoint,
     sid: fromBase64url(complete.claims.cnf.ath_sid, 16),
-    capabilities: server.response.capabilities,
-    serverDid: server.response.server_did,
+    capabilities: messages.m2.capabilities,
+    serverDid: messages.m2.server_did,
     grantEnd,
     askedUser,
     denied,
     grantId: complete.claims.jti,
     slots: createSlots(agent.concurrency),
+    leases: createLeases(),
     keeper,
     epoch: epochOf(keys, keeper),
     token: complete.message.access_token,

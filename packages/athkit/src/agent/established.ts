@@ -1,10 +1,4 @@
-import type {
-  EstablishedSession,
-  HandshakeComplete,
-  HandshakeMessages,
-  ServiceMetadata,
-  VerifiedServer,
-} from '../handshake/index.ts'
+import type { Anchor, EstablishedSession, HandshakeComplete, HandshakeMessages } from '../handshake/index.ts'
 import type { DeniedScope } from './denied.ts'
 
 /** What a handshake came to: everything that a session begins with. */
@@ -12,8 +6,8 @@ export interface Established {
   /** The origin that was dialled, and of every request inside. */
   readonly audience: string
   readonly sessionEndpoint: string
-  readonly server: VerifiedServer
-  readonly metadata: ServiceMetadata
+  /** What vouched for the server. */
+  readonly anchored: Anchor
   readonly messages: HandshakeMessages
   readonly complete: EstablishedSession & { readonly message: HandshakeComplete }
   readonly denied: readonly DeniedScope[]

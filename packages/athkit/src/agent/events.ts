@@ -1,6 +1,7 @@
 import type { JsonObject } from '../crypto/json.ts'
 import { isObject } from '../crypto/shape.ts'
-import type { Anchor } from '../handshake/index.ts'
+import { HandshakeError } from '../errors.ts'
+import { type Anchor, SERVER_CHECKS, type ServerCheck } from '../handshake/index.ts'
 import type { Pending } from './options.ts'
 
 export type SentMessage = 'm1' | 'm3' | 'm5' | 'm9a'
@@ -28,6 +29,17 @@ export type AgentEvent =
       /** With m2: what vouches for the server. */
       readonly anchored?: Anchor
     }
+  | {
+      /** A message of the server's that did not pass: nothing was signed or used after it. */
+      readonly type: 'refused'
+      readonly message: VerifiedMessage
+      readonly error: string
+      readonly reason: string
+      /** The check that failed. */
+      readonly check: Check
+      /** With m2: those that had passed before it. */
+      readonly passed?: readonly Check[]
+    }
   | ({ readonly type: 'waiting' } & Pending)
   | { readonly type: 'retrying'; readonly reason: string; readonly milliseconds: number }
   | { readonly type: 'rotated'; readonly epoch: number }
@@ -46,20 +58,12 @@ const check = (name: string, rule: string): Check => ({ name, rule })
 const SHAPE = check('shape', 'ATH-1.1')
 const CLOCK = check('timestamp within 300 s', 'ATH-6')
 
-/** The checks behind each message, in the order in which they are made. */
-export const CHECKS: ReadonlyMap<VerifiedMessage, readonly Check[]> = new Map([
-  [
-    'm2',
-    [
-      SHAPE,
-      CLOCK,
-      check('version and capabilities', 'ATH-2.1'),
-      check('DID resolves to the key', 'ATH-4.3'),
-      check('server is anchored', 'ATH-6.1.5'),
-      check('signature over our nonce', 'ATH-6.1.3'),
-      check('its nonce commits to us', 'ATH-6.1.2'),
-    ],
-  ],
+/** The checks behind each message; of m2, in the order in which they are made. */
+export const CHECKS: ReadonlyMap<VerifiedMessage, readonly Check[]> = new Map<
+  VerifiedMessage,
+  readonly Check[]
+>([
+  ['m2', SERVER_CHECKS],
   ['m4', [SHAPE, CLOCK, check('our identity was accepted', 'ATH-6.1.7')]],
   ['202', [SHAPE, CLOCK, check('deadline of at most 600 s', 'ATH-6.3.3')]],
   [
@@ -86,6 +90,15 @@ export const CHECKS: ReadonlyMap<VerifiedMessage, readonly Check[]> = new Map([
   ],
 ])
 
+/** By the step that an error names. */
+const MESSAGE_OF: ReadonlyMap<string, VerifiedMessage> = new Map([
+  ['m2', 'm2'],
+  ['m4', 'm4'],
+  ['authorization_pending', '202'],
+  ['m8', 'm8'],
+  ['m9b', 'm9b'],
+])
+
 const SECRET = new Set(['access_token', 'credential', 'credentials'])
 const LEFT_OUT = '(left out)'
 
@@ -102,6 +115,8 @@ export function shown(message: JsonObject): JsonObject {
 export interface Narrator {
   sent(message: SentMessage, content: JsonObject): void
   verified(message: VerifiedMessage, content: JsonObject, anchored?: Anchor): void
+  /** For what failed that is not the server's fault, nothing is told. @param passed the checks of m2 before the one that failed */
+  refused(error: unknown, passed?: readonly ServerCheck[]): void
   tell(event: AgentEvent): void
 }
 
@@ -117,6 +132,23 @@ export function createNarrator(onStep: ((event: AgentEvent) => void) | undefined
       const checks = CHECKS.get(message) ?? []
       const more = anchored === undefined ? {} : { anchored }
       tell({ type: 'verified', message, content: shown(content), checks, ...more })
+    },
+    refused(error, passed) {
+      if (!(error instanceof HandshakeError) || error.rule === undefined) return
+      const message = MESSAGE_OF.get(error.step ?? '')
+      if (message === undefined) return
+      const { rule, reason } = error
+      const checks = CHECKS.get(message) ?? []
+      const failed = passed === undefined ? checks.find((one) => one.rule === rule) : checks[passed.length]
+      const before = passed === undefined ? {} : { passed: checks.slice(0, passed.length) }
+      tell({
+        type: 'refused',
+        message,
+        error: error.error,
+        reason,
+        check: failed ?? { name: reason, rule },
+        ...before,
+      })
     },
   }
 }

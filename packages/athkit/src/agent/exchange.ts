@@ -46,11 +46,16 @@ export async function exchange(
   signal: AbortSignal | undefined,
 ): Promise<SealedAnswer | OuterAnswer> {
   const release = await connection.slots.take(signal)
+  const leave = connection.leases.take()
+  let isRead = false
   try {
     const { epoch } = connection
     const { header, body } = await seal(agent, connection, epoch, request)
     const limit = deadline(agent.headWithin, signal)
-    const incoming = createIncoming(limit.signal, limit.clear)
+    const incoming = createIncoming(limit.signal, () => {
+      limit.clear()
+      leave()
+    })
     try {
       const response = await send(agent.transport, connection.endpoint, {
         method: 'POST',
@@ -68,6 +73,7 @@ export async function exchange(
       const answer = await open(epoch, header, incoming)
       // The body may go on for as long as the application likes; the caller's signal still ends it.
       limit.detach()
+      isRead = true
       return answer
     } catch (error) {
       const trouble = troubleOf(error, signal, limit.expired())
@@ -77,6 +83,7 @@ export async function exchange(
     }
   } finally {
     release()
+    if (!isRead) leave()
   }
 }
 
@@ -125,7 +132,8 @@ async function open(epoch: Epoch, requestHeader: Uint8Array, incoming: Incoming)
     const key = await exchangeKey(keys.s2c, 'response', requestHeader, responseHeader)
     const opened = await openExchange(keys.cipher, key, reader)
     const head = readResponseHead(splitHead(opened.record0).head)
-    return { sealed: true, head, body: opened.body(), epoch, cancel: incoming.cancel }
+    const body = opened.single ? readAhead(opened.body()) : opened.body()
+    return { sealed: true, head, body, epoch, cancel: incoming.cancel }
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error
     if (incoming.ended()) throw new AthError('transport_failed', 'the answer was cut short', { cause: error })
@@ -134,6 +142,20 @@ async function open(epoch: Epoch, requestHeader: Uint8Array, incoming: Incoming)
       cause: error,
     })
   }
+}
+
+/** Looks for the end at once where record 0 is all there is: nothing of the connection is held for a body that nobody reads. */
+function readAhead(
+  body: AsyncGenerator<Uint8Array, void, undefined>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const first = body.next()
+  const end = first.then(() => body.next())
+  end.catch(() => undefined)
+  return (async function* () {
+    const { done, value } = await first
+    if (done !== true) yield value
+    await end
+  })()
 }
 
 /** The body of what ATH itself answers: wholly in record 0, and JSON (ATH-7.4). */

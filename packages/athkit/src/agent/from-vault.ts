@@ -6,7 +6,11 @@ import { findCredential } from './stored-credentials.ts'
 import type { Vault } from './vault.ts'
 
 /** A wish whose credential has been found. */
-export type Wish = ConnectOptions & { readonly authorization: NonNullable<ConnectOptions['authorization']> }
+export type Wish = ConnectOptions & {
+  readonly authorization: NonNullable<ConnectOptions['authorization']>
+  /** Nobody is to be asked, and nothing kept (ATH-7.11). */
+  readonly silent?: true
+}
 
 export interface Prepared {
   /** With what the vault knows of this origin. */
@@ -62,10 +66,10 @@ async function serverAt(vault: Vault, origin: string): Promise<string | undefine
 /** A server that was taken at its word is the one that is meant from now on. */
 export async function rememberServer(
   { vault }: AgentContext,
-  { audience, server }: Established,
+  { audience, anchored, messages }: Established,
 ): Promise<void> {
-  if (vault === undefined || server.anchored !== 'first-use') return
-  const { server_did: did } = server.response
+  if (vault === undefined || anchored !== 'first-use') return
+  const { server_did: did } = messages.m2
   await vault.update('server', audience, (before) => before ?? did)
 }
 

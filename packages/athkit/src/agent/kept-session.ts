@@ -8,6 +8,7 @@ import { type Connection, epochOf } from './connection.ts'
 import type { AgentContext } from './context.ts'
 import type { Wish } from './from-vault.ts'
 import type { Keeper } from './keeper.ts'
+import { createLeases } from './leases.ts'
 import { createSlots } from './slots.ts'
 import type { Kept } from './vault.ts'
 
@@ -93,6 +94,7 @@ export function keptWish(wish: Wish, chosen: readonly string[]): KeptWish {
 export const connectionFrom = (agent: AgentContext, kept: KeptSession, keeper: Keeper): Connection => ({
   ...kept,
   slots: createSlots(agent.concurrency),
+  leases: createLeases(),
   keeper,
   epoch: epochOf(kept.keys, keeper),
   // It was verified before it was kept.

@@ -5,6 +5,7 @@ import { AthError } from '../errors.ts'
 import type { Connection } from './connection.ts'
 import type { AgentContext } from './context.ts'
 import type { AgentEvent } from './events.ts'
+import { giveBack } from './give-back.ts'
 import { createRenewer, type Renewer } from './renewal.ts'
 import { createRotator, type Rotator } from './rotation.ts'
 import { singleFlight } from './single-flight.ts'
@@ -26,8 +27,10 @@ export interface LiveSession {
    * @throws the cause where that is not allowed; what the handshake failed with
    */
   replace(lost: Live, cause: unknown, signal: AbortSignal | undefined): Promise<void>
-  /** @returns what it was; undefined the second time */
-  end(): Promise<Live | undefined>
+  /** Goes on with another connection; the one before ends once its answers are in. @returns false when the session was closed */
+  adopt(connection: Connection): Promise<boolean>
+  /** @returns every connection that is still there, the latest last; none the second time */
+  end(): Promise<readonly Live[]>
 }
 
 /** What a session can go on with. */
@@ -55,6 +58,7 @@ export function createLive(
 ): LiveSession {
   let live: Live | undefined = liveOf(first)
   let silentAt = sources.silentAt
+  const retiring = new Set<Live>()
 
   function liveOf(connection: Connection): Live {
     return {
@@ -97,11 +101,24 @@ export function createLive(
       if (current() !== lost) return
       if (!(await goOn(signal))) throw cause
     },
+    async adopt(connection) {
+      if (live === undefined) return false
+      const before = live
+      live = liveOf(connection)
+      retiring.add(before)
+      void before.connection.leases.idle().then(() => {
+        if (retiring.delete(before)) return giveBack(agent, before.connection)
+      })
+      return true
+    },
     async end() {
+      if (live === undefined) return []
       const ended = live
       live = undefined
-      const other = ended === undefined ? undefined : await reload(ended.connection)
-      return other === undefined ? ended : liveOf(other)
+      const earlier = [...retiring]
+      retiring.clear()
+      const other = await reload(ended.connection)
+      return [...earlier, other === undefined ? ended : liveOf(other)]
     },
   }
 }

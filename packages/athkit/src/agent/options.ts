@@ -1,8 +1,10 @@
 import type { Fetch, Sleep } from '../client/index.ts'
 import type { CipherSuite, KeyExchangeAlgorithm } from '../crypto/algorithms.ts'
+import type { Awaitable } from '../crypto/bytes.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import type { Resolver } from '../did/resolver.ts'
 import type { Identity, LiteralPeer, ServiceMetadata } from '../handshake/index.ts'
+import type { ScopesDenied } from './denied.ts'
 import type { AgentEvent } from './events.ts'
 import type { Vault } from './vault.ts'
 
@@ -49,6 +51,13 @@ export interface Pending {
   readonly requestId: string
 }
 
+/** Another credential of the user's, and what to ask for with it where that changes. */
+export interface Reauthorization {
+  readonly authorization: string | JsonObject
+  readonly scopes?: readonly string[]
+  readonly requiredScopes?: readonly string[]
+}
+
 export interface ConnectOptions {
   /** m0: the user's credential; without it, one that fits is looked for in the vault. */
   readonly authorization?: string | JsonObject
@@ -67,10 +76,26 @@ export interface ConnectOptions {
   /** Keeps the session in the vault, one for each origin, until it is closed: `agent.resume` goes on with it in another run. */
   readonly keep?: boolean
   readonly onPending?: (pending: Pending) => void
+  /**
+   * Obtains another credential from the user after scopes were denied, and the handshake is made again with it: at most three times.
+   * `undefined` gives up.
+   */
+  readonly reauthorize?: (refused: ScopesDenied) => Awaitable<Reauthorization | undefined>
   /** One event for each message sent, received and verified; credentials and tokens are left out of it. */
   readonly onStep?: (event: AgentEvent) => void
   /** Stops the handshake, at whatever it waits for. The session that comes of it has a life of its own. */
   readonly signal?: AbortSignal
+}
+
+/** What is asked for beyond what a session has. */
+export interface StepUpOptions
+  extends Pick<ConnectOptions, 'ttlSeconds' | 'context' | 'onPending' | 'reauthorize' | 'signal'> {
+  /** Those that are to be added. */
+  readonly scopes: readonly string[]
+  /** Of these, what the new grant must not lack; what the session has already it must not lack either way. */
+  readonly requiredScopes?: readonly string[]
+  /** A credential that holds what the session has and what is added; without it, one that fits in the vault, or the session's own. */
+  readonly authorization?: string | JsonObject
 }
 
 export interface ResumeOptions {

@@ -14,25 +14,37 @@ const MARGIN = 30
 /** ATH-3.4: `wait` up to this is honoured. */
 const LONGEST_POLL = 60
 
+/** A handshake that nobody had asked for comes to a person: it is given up (ATH-7.11). */
+export class WouldAsk extends Error {
+  constructor() {
+    super('a new handshake takes the user')
+  }
+}
+
+/** Unix seconds by our own clock, reckoned from the server's own times: its clock may differ from ours. */
+export const dueOf = ({ expires_at, timestamp }: AuthorizationPending, now: number): number =>
+  now + Math.min(expires_at - timestamp, LONGEST_QUESTION) + MARGIN
+
 /**
+ * Asks at least once: an agent that comes back late may still find an answer.
+ *
  * @returns the answers that were still due: m8, and m9b unless all was denied
  * @throws HandshakeError `confirmation_timeout` when the deadline has passed, `malformed_message` for another question than before
  */
 export async function awaitOutcome(
   line: Line,
   pending: AuthorizationPending,
+  due: number,
   now: () => number,
 ): Promise<readonly JsonObject[]> {
-  // Measured from here by the server's own times: its clock may differ from ours.
-  const due = now() + Math.min(pending.expires_at - pending.timestamp, LONGEST_QUESTION) + MARGIN
   for (;;) {
-    const left = due - now()
-    if (left <= 0) {
-      throw refuse('confirmation_timeout', 'the user was not heard of in time', { rule: 'ATH-6.3.3' })
-    }
+    const left = Math.max(0, due - now())
     const { status, headers, answers } = await fetchOutcome(line, Math.min(left, LONGEST_POLL))
     if (status !== 202) return answers
     checkSameQuestion(verifyAuthorizationPending(answers[0], now()), pending)
+    if (due <= now()) {
+      throw refuse('confirmation_timeout', 'the user was not heard of in time', { rule: 'ATH-6.3.3' })
+    }
     const pause = Math.max(1, Math.min(retryAfterOf(headers) ?? 1, LONGEST_POLL, due - now()))
     await line.attempts.sleep(pause * 1000, line.attempts.signal)
   }
@@ -42,7 +54,10 @@ export async function awaitOutcome(
 export function receivePending(message: JsonObject, now: number): AuthorizationPending {
   const pending = verifyAuthorizationPending(message, now)
   if (pending.expires_at - pending.timestamp > LONGEST_QUESTION) {
-    throw refuse('malformed_message', 'the question stays open for more than 600 s', { rule: 'ATH-6.3.3' })
+    throw refuse('malformed_message', 'the question stays open for more than 600 s', {
+      rule: 'ATH-6.3.3',
+      step: 'authorization_pending',
+    })
   }
   return pending
 }

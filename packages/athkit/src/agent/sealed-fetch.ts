@@ -6,6 +6,7 @@ import type { SealedAnswer } from './exchange.ts'
 import { streamOf } from './incoming.ts'
 import { IDEMPOTENCY_KEY, type InnerRequest, withIdempotencyKey } from './inner-request.ts'
 import type { LiveSession } from './live.ts'
+import { explaining } from './our-settings.ts'
 import { type Outgoing, readOutgoing, type SealedInit } from './outgoing.ts'
 import { perform } from './perform.ts'
 import { MOST_REDIRECTS, redirected } from './redirects.ts'
@@ -18,7 +19,8 @@ export function createSealedFetch(agent: AgentContext, session: LiveSession, ori
     const { signal } = outgoing
     signal?.throwIfAborted()
     for (let hop = 0; ; hop++) {
-      const answer = await perform(agent, session, innerOf(outgoing, hop), signal)
+      const inner = innerOf(outgoing, hop)
+      const answer = await explaining(() => perform(agent, session, inner, signal))
       let next: Outgoing | undefined
       try {
         next = redirected(outgoing, answer.head)

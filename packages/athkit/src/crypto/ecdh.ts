@@ -4,6 +4,7 @@ import { EXCHANGES, type KeyExchangeAlgorithm } from './algorithms.ts'
 import { fromBase64url, toBase64url } from './bytes.ts'
 import { publicOfX25519 } from './points.ts'
 import { type KeyHandle, port } from './port.ts'
+import { randomBytes } from './random.ts'
 
 /** One side's ephemeral key pair, for one exchange (ATH-2, ATH-6.5). */
 export interface EphemeralShare {
@@ -23,7 +24,19 @@ export async function generateShare(alg: KeyExchangeAlgorithm): Promise<Ephemera
   return ephemeral(alg, privateKey, share)
 }
 
-/** A share from a private key that is known: for vectors. P-256 scalars are big-endian. */
+/** A share whose private key may have to outlive this process. @returns the key beside it, 32 bytes, for {@link shareFromPrivate} */
+export async function generateKeptShare(
+  alg: KeyExchangeAlgorithm,
+): Promise<{ readonly share: EphemeralShare; readonly scalar: Uint8Array }> {
+  for (;;) {
+    const scalar = randomBytes(32)
+    // Of 2^32 numbers about one is none of the curve's.
+    if (alg === 'ECDH-P256' && !p256.utils.isValidSecretKey(scalar)) continue
+    return { share: await shareFromPrivate(alg, scalar), scalar }
+  }
+}
+
+/** A share from a private key that is known. P-256 scalars are big-endian. */
 export async function shareFromPrivate(
   alg: KeyExchangeAlgorithm,
   scalar: Uint8Array,

@@ -56,6 +56,18 @@ export async function createHandshakeResponse(options: HandshakeResponseOptions)
   return { ...message, nonce: await createNonce('server', { audience, request, message }, random) }
 }
 
+/** The client's checks of m2 by name, in the order of ATH-6.1.5, which is the order in which they are made. */
+export const SERVER_CHECKS = [
+  { name: 'shape', rule: 'ATH-1.1' },
+  { name: 'timestamp within 300 s', rule: 'ATH-6' },
+  { name: 'version and capabilities', rule: 'ATH-2.1' },
+  { name: 'DID resolves to the key', rule: 'ATH-4.3' },
+  { name: 'server is anchored', rule: 'ATH-6.1.5' },
+  { name: 'signature over our nonce', rule: 'ATH-6.1.3' },
+  { name: 'its nonce commits to us', rule: 'ATH-6.1.2' },
+] as const
+export type ServerCheck = (typeof SERVER_CHECKS)[number]['name']
+
 export interface ServerExpectation {
   readonly request: HandshakeRequest
   /** The origin that was dialled. */
@@ -69,6 +81,8 @@ export interface ServerExpectation {
   readonly literalPeers?: readonly LiteralPeer[]
   /** Take an unknown server at its word this once. A weakening: see ATH-6.1.5. */
   readonly trustOnFirstUse?: boolean
+  /** Is told of each check that has passed, as it passes: the one behind the last of them is the one that failed. */
+  readonly onCheck?: (passed: ServerCheck) => void
 }
 
 export interface VerifiedServer {
@@ -79,11 +93,8 @@ export interface VerifiedServer {
 }
 
 /**
- * The client's checks of m2, in the order of ATH-6.1.5. It signs nothing before all of them have passed; the server is proven
+ * The client's checks of m2: {@link SERVER_CHECKS}, in their order. It signs nothing before all of them have passed; the server is proven
  * only at m9b.
- *
- * 1. shape · 2. skew · 3. version and capabilities · 4. DID resolution and key · 5. anchoring · 6. our nonce's signature ·
- * 7. the commitment of its nonce
  *
  * @throws HandshakeError by the name of the check; `identity_unknown` where the server is not anchored
  */
@@ -91,19 +102,30 @@ export async function verifyHandshakeResponse(
   message: Json,
   expected: ServerExpectation,
 ): Promise<VerifiedServer> {
+  const { onCheck: passed = () => undefined } = expected
   const response: HandshakeResponse = shaped(HandshakeResponse, message, 'm2')
   checkNonceForm(response.nonce, 'm2')
   const serverKey = await publicKeyFromPem(response.server_pubkey)
+  passed('shape')
 
   checkTimestamp(response.timestamp, expected.now, 'm2')
+  passed('timestamp within 300 s')
+
   await checkNegotiated(response, expected.request, serverKey)
+  passed('version and capabilities')
 
   const resolution = await expected.resolver.resolve(response.server_did)
   await verifyPresentedKey(serverKey, resolution, 'm2')
+  passed('DID resolves to the key')
+
   const anchored = anchorOf(response, resolution, expected)
+  passed('server is anchored')
 
   await verifyText(serverKey, expected.request.nonce, response.signature)
+  passed('signature over our nonce')
+
   await checkServerNonce(response, expected)
+  passed('its nonce commits to us')
   return { response, serverKey, resolution, anchored }
 }
 

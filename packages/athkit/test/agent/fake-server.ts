@@ -163,7 +163,8 @@ export function createFake(
     const audience = ORIGIN
     const handshakeHash = await h.handshakeHash(m1, m2, m3)
     const clientKey = await h.clientKeyOf(m1)
-    const request = h.receiveScopeRequest(m5, now())
+    // Its skew is judged when it comes, and not when the user has answered (ATH-3.6).
+    const request = h.receiveScopeRequest(m5, m5.timestamp as number)
     await h.verifyScopeRequest(request, { clientKey, audience, handshakeHash })
     const decision = h.decide({
       request: { scopes: request.scopes, ttl: request.ttl },

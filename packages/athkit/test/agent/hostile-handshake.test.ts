@@ -13,8 +13,14 @@ import { NOW, ORIGIN, party, refusal, type WorldOptions, world } from './world.t
 /** What the agent said, and how often it had signed by then. */
 async function attempt(options: WorldOptions) {
   const made = await world(options)
-  const error = await refusal(() => made.connect())
-  return { error, signed: made.identity.signed(), ...made }
+  let rule: string | undefined
+  const connecting = () =>
+    made.connect().catch((error: { rule?: string }) => {
+      rule = error.rule
+      throw error
+    })
+  const error = await refusal(connecting)
+  return { error, rule, signed: made.identity.signed(), ...made }
 }
 
 const other = await party()
@@ -82,8 +88,9 @@ describe('m2: refused before anything is signed (ATH-6.1.5)', () => {
     ['a Location elsewhere', { location: 'https://elsewhere.example/ath/handshake/1' }, 'malformed_message'],
   ]
   test.each(cases)('%s', async (_, options, expected) => {
-    const { error, signed, fake } = await attempt(options)
+    const { error, rule, signed, fake } = await attempt(options)
     expect({ error, signed }).toEqual({ error: expected, signed: 0 })
+    expect(rule).toMatch(/^ATH-\d/)
     expect(fake.seen.filter(({ path }) => path.startsWith('/ath/handshake/'))).toEqual([])
   })
 
@@ -249,8 +256,9 @@ describe('after m2: refused, and nothing comes of it', () => {
     ],
   ]
   test.each(cases)('%s', async (_, options, expected) => {
-    const { error, fake } = await attempt(options)
+    const { error, rule, fake } = await attempt(options)
     expect(error).toBe(expected)
+    expect(rule).toMatch(/^ATH-\d/)
     expect(fake.seen.filter(({ path }) => path === '/ath/sealed')).toEqual([])
   })
 
