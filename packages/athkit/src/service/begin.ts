@@ -16,6 +16,7 @@ import type { Caller, ServiceContext } from './context.ts'
 import { handshakeRows } from './handshake-rows.ts'
 import type { HandshakeState } from './handshake-state.ts'
 import { resolveClient } from './parties.ts'
+import { finishNowAndThen } from './revocation/index.ts'
 
 export interface Begun {
   /** Of the handshake: its URL ends with it (ATH-3.3). */
@@ -34,6 +35,7 @@ const SKEW_SECONDS = 300
  */
 export async function begin(context: ServiceContext, message: Json, caller: Caller): Promise<Begun> {
   context.admission.admitHandshake(caller.address)
+  finishNowAndThen(context)
   const received = await receiveHandshakeRequest(message, { origins: context.origins, now: context.now() })
   const { client_did, nonce, timestamp } = received.request
   if (!received.committed && context.refusePlainNonces) {

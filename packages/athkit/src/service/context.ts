@@ -52,11 +52,16 @@ export interface ServiceContext {
   /** Unix milliseconds. */
   nowMs(): number
   emit(event: ServiceEvent): void
+  /** A grant was ended here: what this process still sends under it is cut at once (ATH-7.8). */
+  grantEnded(grantId: string): void
   /** Routes whose handlers read a sealed body before its last record has come (ATH-7.4). */
   readonly streamingRoutes?: ((method: string, path: string) => boolean) | undefined
   /** Where an opened request goes. Bound to a grant before (`grant-of.ts`). */
   application(request: Request): Awaitable<Response>
 }
+
+/** What keeping and ending grants takes: a service has it, and so has an operator's tool on the same store. */
+export type Bookkeeping = Pick<ServiceContext, 'store' | 'now' | 'emit' | 'grantEnded'>
 
 /** Who is at the other end of a connection. */
 export interface Caller {

@@ -24,13 +24,16 @@ import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
 import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
 import {
+  endGrantsOf,
   endLink,
+  finishCascades,
   listGrants,
   receiveRevocation,
   revokeGrant,
   revokeUserCredential,
 } from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
+import { nodeState } from './sealed/state.ts'
 
 /**
  * A service that agents shake hands with. `createHandler` of `athkit/http` puts it on HTTP; nothing here knows about requests but
@@ -63,6 +66,12 @@ export interface Service extends Handshakes {
   /** The operator ends a grant, or a user's credential and every grant made from it. */
   revokeGrant(grantId: string, reason: string): Promise<boolean>
   revokeCredential(userDid: string, credentialId: string, reason: string): Promise<number>
+  /** A DID was deactivated: so are its party's grants, be it a user or an agent (ATH-8). @returns how many */
+  endGrantsOf(did: string, reason: string): Promise<number>
+  /** Finishes what a process that died had begun to revoke; it is done by itself now and then. @returns how many revocations */
+  finishRevocations(): Promise<number>
+  /** A user's live grants with their last use, as `GET {grants_endpoint}` lists them. */
+  grantsOf(userDid: string): Promise<GrantsListing>
   /** ATH-4.7; undefined where `users` can only be asked. */
   readonly enrolment: Enrolments | undefined
   /** A user's link to an account has ended elsewhere: so do the grants that were made under it. @returns how many */
@@ -81,6 +90,7 @@ export interface Service extends Handshakes {
 export function createService(options: ServiceOptions): Service {
   let application: ServiceContext['application'] = () => new Response(null, { status: 404 })
   const context = contextOf(options, (request) => application(request))
+  const by = context.identity.did
   const warnings = warningsOf(options)
   for (const message of warnings) context.emit({ type: 'warning', message })
   const discovery = createDiscoveryDocument({
@@ -108,9 +118,12 @@ export function createService(options: ServiceOptions): Service {
     setApplication: (fetch) => {
       application = fetch
     },
-    revokeGrant: (grantId, reason) => revokeGrant(context, grantId, reason),
+    revokeGrant: (grantId, reason) => revokeGrant(context, grantId, { by, reason }),
     revokeCredential: (userDid, credentialId, reason) =>
-      revokeUserCredential(context, userDid, credentialId, reason),
+      revokeUserCredential(context, userDid, credentialId, { by, reason }),
+    finishRevocations: () => finishCascades(context),
+    endGrantsOf: (did, reason) => endGrantsOf(context, did, reason),
+    grantsOf: (userDid) => listGrants(context, userDid),
     enrolment: areLinkedHere(options.users) ? createEnrolments(context, options.users) : undefined,
     endLink: (userDid, account) => endLink(context, userDid, account, 'unlinked'),
     admit: ({ address }) => context.admission.admitRequest(address),
@@ -130,7 +143,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
   const timeouts = checkTimeouts(options.timeouts)
   const limits = checkLimits(options.limits)
   const { identity, name, users, store, enforcers = new Map() } = options
-  return {
+  const context: ServiceContext = {
     identity,
     serverKeys: [identity.signer.publicKey, ...(options.formerKeys ?? [])],
     origins: check.checkOrigins(options),
@@ -160,11 +173,13 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     nowMs,
     streamingRoutes: options.streamingRoutes,
     emit: emitterOf(options.onEvent ?? toConsole),
+    grantEnded: (grantId) => nodeState(context).streams.cut(grantId),
     application: (request) => {
       bindEnforcers(request, enforcers)
       return application(request)
     },
   }
+  return context
 }
 
 /** An operator's function that throws stops nothing. */

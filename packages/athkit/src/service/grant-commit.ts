@@ -10,7 +10,7 @@ import { pairPartition } from './rows.ts'
  * (ATH-6.2.1). It may be called again, on any node, whenever m9b is about to be answered: the grant's own row says that it was
  * done, and an ended one is never made anew.
  *
- * @throws HandshakeError `credential_revoked`, `credential_expired`
+ * @throws HandshakeError `credential_revoked`, `credential_expired`, `policy_denied`
  */
 export async function commitGrant(context: ServiceContext, { grant, session }: Completion): Promise<void> {
   const now = context.now()
@@ -18,7 +18,11 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
   if (grant.credentialExpiresAt !== undefined && grant.credentialExpiresAt <= now) {
     throw refuse('credential_expired', 'the credential ended before m9b', { rule: 'ATH-6.2.1', step: 'm9b' })
   }
-  if ((await indexGrant(context, grant)) === 'revoked') throw revoked()
+  const indexed = await indexGrant(context, grant)
+  if (indexed === 'revoked') throw revoked()
+  if (indexed === 'suspended') {
+    throw refuse('policy_denied', 'the agent was suspended before m9b', { rule: 'ATH-9', step: 'm9b' })
+  }
   const guards = notRevoked(grant)
   const expiresAt = forgottenAt(grant)
   const operations: Operation[] = [

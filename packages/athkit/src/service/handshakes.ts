@@ -9,7 +9,7 @@ import type { Answer, HandshakeState } from './handshake-state.ts'
 import { handshakeTopic, LOOK_AGAIN_MS } from './hub.ts'
 import { createQueue } from './queue.ts'
 import { tokenReceiptIsGone } from './receipts.ts'
-import { answerOf } from './steps/step.ts'
+import { answerOf, endsHandshake } from './steps/step.ts'
 import { releaseUse } from './uses.ts'
 
 export { eraseReceipt } from './receipts.ts'
@@ -62,7 +62,7 @@ export function createHandshakes(context: ServiceContext): Handshakes {
       if (!(again && (await isCommitted(context, completion)))) await commitGrant(context, completion)
       return undefined
     } catch (error) {
-      if (!(error instanceof HandshakeError) || error.code !== 401) throw error
+      if (!(error instanceof HandshakeError) || !endsHandshake(error)) throw error
       return end(flown, m9a.message, error)
     }
   }

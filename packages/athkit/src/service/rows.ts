@@ -17,7 +17,8 @@ import type { JsonObject } from '../crypto/json.ts'
  * |                      | `account`, `unlinked:H(ACCOUNT)` (ATH-4.7)                                                |
  * | `account:H`          | `did:DID`: it may be linked to this account; `account` of the user says whether it is     |
  * | `enrolment:H`        | `account`: whose challenge it is (ATH-4.7)                                                |
- * | `client:DID`         | `grant:ID`: the grants of this client (ATH-8)                                             |
+ * | `client:DID`         | `grant:ID`: the grants of this client, `deactivated` (ATH-8), as for a user               |
+ * | `cascades`           | `cascade:ID`: a revocation of many grants that is under way, or broke off                 |
  * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |
  * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |
  */

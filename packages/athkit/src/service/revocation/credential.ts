@@ -1,15 +1,15 @@
 import type { Get } from '../../store/store.ts'
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import { userPartition } from '../rows.ts'
+import { type Cascade, throughout } from './cascade.ts'
 import { markRevoked } from './end-grant.ts'
 import { grantedRequestKey, type IndexRow, indexPrefix, revokedKey, revokedRequestKey } from './index-rows.ts'
+import { countOf, endListed } from './listed.ts'
 
 const KEPT_SECONDS = 365 * 86_400
 
 /** How long a question named in a revocation is remembered: longer than any handshake is open. */
 const REQUEST_KEPT_SECONDS = 7200
-
-const PAGE = 1000
 
 /** `credential_id` is base64url of 32 bytes: nothing else can ever be one. */
 const CREDENTIAL_ID = /^[A-Za-z0-9_-]{43}$/
@@ -19,7 +19,7 @@ const CREDENTIAL_ID = /^[A-Za-z0-9_-]{43}$/
  * commit that rests on it (ATH-6.2.1), and whenever a client asks what became of its handshake.
  */
 export async function isRevoked(
-  context: ServiceContext,
+  context: Bookkeeping,
   userDid: string,
   credentialId: string,
   requestId?: string,
@@ -35,51 +35,48 @@ export async function isRevoked(
 /**
  * Ends a credential and every grant made from it. One that has not been seen yet is remembered, and refused when it is shown.
  *
- * It is remembered for a year, or to its end where that is known to be later: never only until a day that its user named too
- * early (ATH-8).
- *
+ * @param by DID of whoever takes it back
  * @returns how many grants it ended
  */
 export async function revokeCredential(
-  context: ServiceContext,
-  userDid: string,
-  credentialId: string,
+  context: Bookkeeping,
+  taken: {
+    readonly userDid: string
+    readonly credentialId: string
+    readonly by: string
+    readonly reason: string
+  },
 ): Promise<number> {
-  if (!CREDENTIAL_ID.test(credentialId)) return 0
-  const kept = context.now() + KEPT_SECONDS
-  let ended = 0
-  for (;;) {
-    const page = await rememberAndList(context, userDid, credentialId, kept)
-    let lastEnd = kept
-    for (const { grantId, partition } of page.map((row) => JSON.parse(row.value) as IndexRow)) {
-      const grant = await markRevoked(context, partition, grantId)
-      if (grant === undefined) continue
-      ended += 1
-      lastEnd = Math.max(lastEnd, grant.credentialExpiresAt ?? 0)
-    }
-    if (lastEnd > kept) await rememberAndList(context, userDid, credentialId, lastEnd)
-    if (page.length < PAGE) return ended
-    // What has been ended leaves the list, so that the next page holds what has not.
-    const deletions = page.map((row) => ({ op: 'delete', key: row.key }) as const)
-    await context.store.transact(userPartition(userDid), deletions, context.now())
-  }
+  if (!CREDENTIAL_ID.test(taken.credentialId)) return 0
+  const cascade = { kind: 'credential', ...taken } as const
+  return throughout(context, cascade, () => endCredential(context, cascade))
 }
 
-async function rememberAndList(
-  context: ServiceContext,
-  userDid: string,
+/**
+ * It is remembered for a year, or to its end where that is known to be later: never only until a day that its user named too
+ * early (ATH-8).
+ */
+export async function endCredential(
+  context: Bookkeeping,
+  { userDid, credentialId, by, reason }: Extract<Cascade, { readonly kind: 'credential' }>,
+): Promise<number> {
+  const partition = userPartition(userDid)
+  const kept = context.now() + KEPT_SECONDS
+  await remember(context, partition, credentialId, kept)
+  const ended = await endListed(context, { partition, prefix: indexPrefix(credentialId), by, reason })
+  const lastEnd = Math.max(kept, ...ended.map(({ grant }) => grant.credentialExpiresAt ?? 0))
+  if (lastEnd > kept) await remember(context, partition, credentialId, lastEnd)
+  return countOf(ended)
+}
+
+async function remember(
+  context: Bookkeeping,
+  partition: string,
   credentialId: string,
   expiresAt: number,
-) {
-  const { results } = await context.store.transact(
-    userPartition(userDid),
-    [
-      { op: 'put', key: revokedKey(credentialId), value: '', expiresAt },
-      { op: 'list', prefix: indexPrefix(credentialId), limit: PAGE },
-    ],
-    context.now(),
-  )
-  return results[1] ?? []
+): Promise<void> {
+  const row = { op: 'put', key: revokedKey(credentialId), value: '', expiresAt } as const
+  await context.store.transact(partition, [row], context.now())
 }
 
 /**
@@ -87,7 +84,7 @@ async function rememberAndList(
  * committed for that request from now on.
  */
 export async function revokeRequest(
-  context: ServiceContext,
+  context: Bookkeeping,
   userDid: string,
   requestId: string,
 ): Promise<boolean> {

@@ -1,6 +1,5 @@
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import type { GrantRow } from '../rows.ts'
-import { nodeState } from '../sealed/state.ts'
 import { forgottenAt, revokedKey } from './index-rows.ts'
 
 /** A row is written again at once by whoever confirms the session or ends it: few tries are ever needed. */
@@ -12,26 +11,19 @@ export const grantKey = (grantId: string) => `grant:${grantId}`
  * Marks a grant as revoked: the next sealed request reads it with its own row (ATH-7.6), open streams of this node are cut at once
  * and those of others as they look (ATH-7.8). One that has ended stays as it is.
  *
- * @returns the grant, undefined where there is none: it is then kept from being committed
+ * @returns the grant, and whether it was this call that ended it; undefined where there is none: it is then kept from being committed
  */
 export async function markRevoked(
-  context: ServiceContext,
+  context: Bookkeeping,
   partition: string,
   grantId: string,
-): Promise<GrantRow | undefined> {
-  const revoked = await change(context, partition, grantId, (grant) =>
-    grant.state === 'ended' || grant.state === 'revoked' ? undefined : { ...grant, state: 'revoked' },
-  )
-  nodeState(context).streams.cut(grantId)
-  return revoked
+): Promise<{ readonly grant: GrantRow; readonly changed: boolean } | undefined> {
+  const marked = await mark(context, partition, grantId)
+  context.grantEnded(grantId)
+  return marked
 }
 
-async function change(
-  context: ServiceContext,
-  partition: string,
-  grantId: string,
-  edit: (grant: GrantRow) => GrantRow | undefined,
-): Promise<GrantRow | undefined> {
+async function mark(context: Bookkeeping, partition: string, grantId: string) {
   const key = grantKey(grantId)
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const now = context.now()
@@ -42,15 +34,15 @@ async function change(
       continue
     }
     const grant = JSON.parse(row.value) as GrantRow
-    const edited = edit(grant)
-    if (edited === undefined) return grant
-    const value = JSON.stringify(edited)
+    if (grant.state === 'ended' || grant.state === 'revoked') return { grant, changed: false }
+    const revoked: GrantRow = { ...grant, state: 'revoked' }
+    const value = JSON.stringify(revoked)
     const written = await context.store.transact(
       partition,
       [{ op: 'put', key, value, if: row.version, expiresAt: forgottenAt(grant) }],
       now,
     )
-    if (written.outcome === 'done') return edited
+    if (written.outcome === 'done') return { grant: revoked, changed: true }
   }
   throw new Error('the grant is written again and again')
 }
@@ -58,7 +50,7 @@ async function change(
 const TOMBSTONE_SECONDS = 3600
 
 /** Its commit is under way, or never came: it must not come now. False when it has come in between. */
-async function tombstone(context: ServiceContext, partition: string, grantId: string): Promise<boolean> {
+async function tombstone(context: Bookkeeping, partition: string, grantId: string): Promise<boolean> {
   const now = context.now()
   const { outcome } = await context.store.transact(
     partition,

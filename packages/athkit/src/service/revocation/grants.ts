@@ -1,5 +1,5 @@
 import { createGrantsListing, type Grant, type GrantsListing } from '../../messages/grants.ts'
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import { type GrantRow, userPartition } from '../rows.ts'
 import { grantKey } from './end-grant.ts'
 import type { IndexRow } from './index-rows.ts'
@@ -12,7 +12,7 @@ export const usedKey = (grantId: string) => `used:${grantId}`
  * `GET {grants_endpoint}` (ATH-8): the user's own grants that can be used now, the newest first. One whose session has not sent
  * its first request yet is among them: it can, and the user may want to take it back before it does.
  */
-export async function listGrants(context: ServiceContext, userDid: string): Promise<GrantsListing> {
+export async function listGrants(context: Bookkeeping, userDid: string): Promise<GrantsListing> {
   const now = context.now()
   const operations = [{ op: 'list', prefix: 'grant:', limit: MOST_LISTED }] as const
   const { results } = await context.store.transact(userPartition(userDid), operations, now)
@@ -32,7 +32,7 @@ function isUsable(grant: GrantRow, now: number): boolean {
 
 /** The grants of one pair, with their last use, in one round trip. */
 async function readGrants(
-  context: ServiceContext,
+  context: Bookkeeping,
   partition: string,
   entries: readonly IndexRow[],
 ): Promise<readonly GrantRow[]> {

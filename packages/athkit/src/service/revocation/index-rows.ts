@@ -1,6 +1,6 @@
 import { hash } from '../../crypto/jcs.ts'
 import type { Operation } from '../../store/store.ts'
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import { type GrantRow, type Pointer, pairPartition, pointerPartition, userPartition } from '../rows.ts'
 
 /**
@@ -30,6 +30,10 @@ export const revokedRequestKey = (requestId: string) => `revoked-request:${reque
 export const grantedRequestKey = (requestId: string) => `granted-request:${requestId}`
 /** An account that the user's DID is no longer linked to (ATH-4.7). */
 export const unlinkedKey = async (account: string) => `unlinked:${await hash(account)}`
+/** Of a user's or a client's partition: its DID was deactivated (ATH-8). */
+export const DEACTIVATED_KEY = 'deactivated'
+/** Of a client's partition: the operator has suspended it. */
+export const SUSPENDED_KEY = 'suspended'
 /** Of every index row, in the partition of its user and in that of its client. */
 export const GRANT_PREFIX = 'grant:'
 export const indexPrefix = (credentialId: string) => `${GRANT_PREFIX}${credentialId}:`
@@ -40,9 +44,13 @@ export const clientPartition = (clientDid: string) => `client:${clientDid}`
 /**
  * The first step of committing a grant; the second is one transaction in the pair, with {@link notRevoked} among its operations.
  *
- * @returns `revoked` when the user has taken back the credential, this very request, or their link to the account: nothing is granted then
+ * @returns `revoked` when the user has taken back the credential, this very request, or their link to the account, or a party's DID was
+ *   deactivated; `suspended` when the operator has suspended the agent: nothing is granted then
  */
-export async function indexGrant(context: ServiceContext, grant: GrantRow): Promise<'indexed' | 'revoked'> {
+export async function indexGrant(
+  context: Bookkeeping,
+  grant: GrantRow,
+): Promise<'indexed' | 'revoked' | 'suspended'> {
   const now = context.now()
   const partition = await pairPartition(grant.clientDid, grant.userDid)
   const row: IndexRow = { grantId: grant.id, partition, account: grant.account }
@@ -50,6 +58,7 @@ export async function indexGrant(context: ServiceContext, grant: GrantRow): Prom
   const operations: Operation[] = [
     { op: 'get', key: revokedKey(grant.credentialId), if: 'absent' },
     { op: 'get', key: await unlinkedKey(grant.account), if: 'absent' },
+    { op: 'get', key: DEACTIVATED_KEY, if: 'absent' },
     { op: 'put', key: indexKey(grant), ...entry },
   ]
   if (grant.requestId !== undefined) {
@@ -60,15 +69,20 @@ export async function indexGrant(context: ServiceContext, grant: GrantRow): Prom
   if (entered.outcome !== 'done') return 'revoked'
   const { id: grantId, sid, clientDid, userDid } = grant
   const pointer: Pointer = { partition, grantId, clientDid, userDid }
-  await Promise.all([
-    point(context, 'grant', grantId, pointer, grant.expiresAt),
-    point(context, 'sid', sid, pointer, forgottenAt(grant)),
+  const [ofClient] = await Promise.all([
     context.store.transact(
-      clientPartition(grant.clientDid),
-      [{ op: 'put', key: GRANT_PREFIX + grant.id, ...entry }],
+      clientPartition(clientDid),
+      [
+        { op: 'get', key: DEACTIVATED_KEY, if: 'absent' },
+        { op: 'get', key: SUSPENDED_KEY, if: 'absent' },
+        { op: 'put', key: GRANT_PREFIX + grantId, ...entry },
+      ],
       now,
     ),
+    point(context, 'grant', grantId, pointer, grant.expiresAt),
+    point(context, 'sid', sid, pointer, forgottenAt(grant)),
   ])
+  if (ofClient.outcome !== 'done') return ofClient.at === 0 ? 'revoked' : 'suspended'
   return 'indexed'
 }
 
@@ -79,7 +93,7 @@ export const notRevoked = (grant: GrantRow): readonly Operation[] => [
 ]
 
 async function point(
-  context: ServiceContext,
+  context: Bookkeeping,
   kind: 'grant' | 'sid',
   id: string,
   pointer: Pointer,
@@ -92,7 +106,7 @@ async function point(
 
 /** Where a grant or a session lies; undefined when nobody knows it. */
 export async function pointerTo(
-  context: ServiceContext,
+  context: Bookkeeping,
   kind: 'grant' | 'sid',
   id: string,
 ): Promise<Pointer | undefined> {

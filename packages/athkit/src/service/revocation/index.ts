@@ -1,4 +1,5 @@
 export { isRevoked } from './credential.ts'
+export { finishCascades, finishNowAndThen } from './finish.ts'
 export { listGrants } from './grants.ts'
 export { forgottenAt, indexGrant, notRevoked } from './index-rows.ts'
 export { revokeGrant, revokeUserCredential } from './operator.ts'

@@ -1,25 +1,29 @@
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import { revokeCredential } from './credential.ts'
 import { markRevoked } from './end-grant.ts'
 import { pointerTo } from './index-rows.ts'
 
+/** For the record. */
+interface Told {
+  readonly by: string
+  readonly reason: string
+}
+
 /**
  * The operator ends a grant (ATH-8), as a revocation signed by the server would.
  *
- * @param reason for the record
  * @returns whether there was such a grant
  */
 export async function revokeGrant(
-  context: ServiceContext,
+  context: Bookkeeping,
   grantId: string,
-  reason: string,
+  { by, reason }: Told,
 ): Promise<boolean> {
   const pointer = await pointerTo(context, 'grant', grantId)
   if (pointer === undefined) return false
-  const grant = await markRevoked(context, pointer.partition, grantId)
-  if (grant === undefined) return false
-  context.emit({ type: 'revoked', kind: 'grant', id: grantId, by: context.identity.did, reason })
-  return true
+  const ended = await markRevoked(context, pointer.partition, grantId)
+  if (ended?.changed === true) context.emit({ type: 'revoked', kind: 'grant', id: grantId, by, reason })
+  return ended !== undefined
 }
 
 /**
@@ -29,12 +33,12 @@ export async function revokeGrant(
  * @returns how many grants were ended
  */
 export async function revokeUserCredential(
-  context: ServiceContext,
+  context: Bookkeeping,
   userDid: string,
   credentialId: string,
-  reason: string,
+  { by, reason }: Told,
 ): Promise<number> {
-  const ended = await revokeCredential(context, userDid, credentialId)
-  context.emit({ type: 'revoked', kind: 'credential', id: credentialId, by: context.identity.did, reason })
+  const ended = await revokeCredential(context, { userDid, credentialId, by, reason })
+  context.emit({ type: 'revoked', kind: 'credential', id: credentialId, by, reason })
   return ended
 }

@@ -1,12 +1,16 @@
-import type { ServiceContext } from '../context.ts'
+import type { Bookkeeping } from '../context.ts'
 import { userPartition } from '../rows.ts'
-import { markRevoked } from './end-grant.ts'
-import { clientPartition, GRANT_PREFIX, type IndexRow, unlinkedKey } from './index-rows.ts'
+import { type CascadeTarget, throughout } from './cascade.ts'
+import { clientPartition, DEACTIVATED_KEY, GRANT_PREFIX, unlinkedKey } from './index-rows.ts'
+import { countOf, endListed } from './listed.ts'
 
-const PAGE = 1000
+/** No handshake is open for so long: whatever was under way when a link or a DID ended is over by then. */
+const GUARD_SECONDS = 7200
 
-/** No handshake is open for so long: whatever was under way when a link ended is over by then. */
-const UNLINKED_SECONDS = 7200
+type Told<Kind> = Extract<CascadeTarget, { readonly kind: Kind }> & {
+  readonly reason: string
+  readonly by: string
+}
 
 /**
  * Ends every grant that a user made under an account. A handshake under way under that account commits no more: the row that says so
@@ -14,56 +18,60 @@ const UNLINKED_SECONDS = 7200
  *
  * @returns how many grants it ended
  */
-export async function endLink(
-  context: ServiceContext,
+export function endLink(
+  context: Bookkeeping,
   userDid: string,
   account: string,
   reason: string,
 ): Promise<number> {
-  const now = context.now()
-  const expiresAt = now + UNLINKED_SECONDS
-  const row = { op: 'put', key: await unlinkedKey(account), value: '', expiresAt } as const
-  await context.store.transact(userPartition(userDid), [row], now)
-  return endListed(context, userPartition(userDid), userDid, reason, (entry) => entry.account === account)
+  const cascade = { kind: 'link', userDid, account, reason, by: userDid } as const
+  return throughout(context, cascade, () => endGrantsOfLink(context, cascade))
+}
+
+export async function endGrantsOfLink(
+  context: Bookkeeping,
+  { userDid, account, by, reason }: Told<'link'>,
+): Promise<number> {
+  await guard(context, userPartition(userDid), await unlinkedKey(account))
+  const listed = { partition: userPartition(userDid), prefix: GRANT_PREFIX, by, reason }
+  return countOf(await endListed(context, { ...listed, isMeant: (entry) => entry.account === account }))
 }
 
 /** Before a DID is linked to the account again: what is granted from now on counts. */
-export async function openLink(context: ServiceContext, userDid: string, account: string): Promise<void> {
+export async function openLink(context: Bookkeeping, userDid: string, account: string): Promise<void> {
   const row = { op: 'delete', key: await unlinkedKey(account) } as const
   await context.store.transact(userPartition(userDid), [row], context.now())
 }
 
-/** A deactivated DID ends its party's grants, whether it is a user's or a client's (ATH-8). @returns how many */
-export async function endGrantsOf(context: ServiceContext, did: string, reason: string): Promise<number> {
-  const partitions = [userPartition(did), clientPartition(did)]
-  const ended = await Promise.all(
-    partitions.map((partition) => endListed(context, partition, did, reason, () => true)),
-  )
-  return ended.reduce((sum, one) => sum + one, 0)
+/**
+ * A deactivated DID ends its party's grants, whether it is a user's or a client's (ATH-8), and those that handshakes under way would
+ * commit.
+ *
+ * @returns how many
+ */
+export function endGrantsOf(context: Bookkeeping, did: string, reason: string): Promise<number> {
+  const cascade = { kind: 'party', did, reason, by: did } as const
+  return throughout(context, cascade, () => endGrantsOfParty(context, cascade))
 }
 
-async function endListed(
-  context: ServiceContext,
-  partition: string,
-  by: string,
-  reason: string,
-  isMeant: (entry: IndexRow) => boolean,
+export async function endGrantsOfParty(
+  context: Bookkeeping,
+  { did, by, reason }: Told<'party'>,
 ): Promise<number> {
-  const operations = [{ op: 'list', prefix: GRANT_PREFIX, limit: PAGE }] as const
-  let ended = 0
-  for (;;) {
-    const { results } = await context.store.transact(partition, operations, context.now())
-    const rows = results[0] ?? []
-    const meant = rows.filter(({ value }) => isMeant(JSON.parse(value)))
-    for (const { value } of meant) {
-      const { grantId, partition: pair } = JSON.parse(value) as IndexRow
-      if ((await markRevoked(context, pair, grantId))?.state !== 'revoked') continue
-      context.emit({ type: 'revoked', kind: 'grant', id: grantId, by, reason })
-      ended += 1
-    }
-    if (meant.length === 0) return ended
-    // What has been ended leaves the list, so that the next look shows what has not.
-    const deletions = meant.map(({ key }) => ({ op: 'delete', key }) as const)
-    await context.store.transact(partition, deletions, context.now())
-  }
+  const ended = await Promise.all(
+    [userPartition(did), clientPartition(did)].map(async (partition) => {
+      await guard(context, partition, DEACTIVATED_KEY)
+      return endListed(context, { partition, prefix: GRANT_PREFIX, by, reason })
+    }),
+  )
+  return countOf(ended.flat())
+}
+
+async function guard(context: Bookkeeping, partition: string, key: string): Promise<void> {
+  const now = context.now()
+  await context.store.transact(
+    partition,
+    [{ op: 'put', key, value: '', expiresAt: now + GUARD_SECONDS }],
+    now,
+  )
 }

@@ -13,6 +13,7 @@ import type { ServiceContext } from '../context.ts'
 import { withCurrentKeys } from '../parties.ts'
 import { revokeCredential, revokeRequest } from './credential.ts'
 import { markRevoked } from './end-grant.ts'
+import { finishNowAndThen } from './finish.ts'
 import { clientPartition, GRANT_PREFIX, pointerTo } from './index-rows.ts'
 
 /** Longer than any id that is given out here: what is longer names nothing. */
@@ -24,6 +25,7 @@ const LONGEST_ID = 256
  * @throws HandshakeError `malformed_message`, `timestamp_skew`, `signature_invalid`, `resolver_unavailable`
  */
 export async function receiveRevocation(context: ServiceContext, message: Json): Promise<RevocationReceipt> {
+  finishNowAndThen(context)
   const revocation = await withCurrentKeys('signature_invalid', (fresh) =>
     verifyRevocation(message, {
       now: context.now(),
@@ -75,11 +77,15 @@ async function isClient(context: ServiceContext, did: string): Promise<boolean> 
 }
 
 /** Whether anything of the signer's was ended, or is remembered to be. */
-async function act(context: ServiceContext, { target, signer_did: signer }: Revocation): Promise<boolean> {
+async function act(
+  context: ServiceContext,
+  { target, signer_did: signer, reason }: Revocation,
+): Promise<boolean> {
   const enrolled = await isEnrolled(context, signer)
   if (target.kind === 'credential') {
     // The row lies in the signer's own partition: nobody reaches another user's credential.
-    if (enrolled) await revokeCredential(context, signer, target.id)
+    const taken = { userDid: signer, credentialId: target.id, by: signer, reason: reason ?? '' }
+    if (enrolled) await revokeCredential(context, taken)
     return enrolled
   }
   if (await revokeOwnGrant(context, target.id, signer)) return true

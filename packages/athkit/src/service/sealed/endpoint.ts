@@ -1,5 +1,6 @@
 import type { HandshakeError } from '../../errors.ts'
 import type { Caller, ServiceContext } from '../context.ts'
+import { finishNowAndThen } from '../revocation/index.ts'
 import { type Answer, refusalAnswer, refusalFor } from './answer.ts'
 import { serveBusiness } from './business.ts'
 import { readInner } from './inner.ts'
@@ -18,6 +19,7 @@ export async function handleSealed(
   request: Request,
   caller: Caller,
 ): Promise<Response> {
+  finishNowAndThen(context)
   const received = await receive(context, request)
   const answer = await answerTo(context, received, () => request.signal, caller)
   try {

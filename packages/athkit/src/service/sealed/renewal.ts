@@ -10,7 +10,7 @@ import { joinRestrictions } from '../../token/restrictions.ts'
 import type { ServiceContext } from '../context.ts'
 import { askPolicy } from '../decisions.ts'
 import { isRevoked } from '../revocation/credential.ts'
-import { markRevoked } from '../revocation/end-grant.ts'
+import { endGrantsOf } from '../revocation/party.ts'
 import type { GrantRow } from '../rows.ts'
 import type { KnownSession } from './sessions.ts'
 
@@ -25,13 +25,13 @@ const TokenRenewal = v.object({ type: v.literal('token_renewal'), timestamp: tim
  */
 export async function renew(
   context: ServiceContext,
-  { grant, session, partition, sid }: KnownSession,
+  { grant, session, sid }: KnownSession,
   message: JsonObject,
 ): Promise<JsonObject> {
   const now = context.now()
   const { timestamp } = shaped(TokenRenewal, message, 'renewal')
   checkTimestamp(timestamp, now, 'renewal')
-  await checkParties(context, grant, partition)
+  await checkParties(context, grant)
   const { scopes, restrictions } = await whatRemains(context, grant)
   const jti = randomId('tok_')
   const access_token = await issueAccessToken(context.identity.signer, {
@@ -52,20 +52,12 @@ export async function renew(
   return { type: 'token_renewal', access_token, timestamp: now }
 }
 
-/** A party whose DID was deactivated takes its grants with it (ATH-8). */
-async function checkParties(context: ServiceContext, grant: GrantRow, partition: string): Promise<void> {
-  try {
-    await mustHold(context, grant.clientDid, 'authentication', grant.clientKey, 'key_mismatch')
-    if ((await context.users.find(grant.userDid)) === undefined) {
-      throw refuse('credential_invalid', 'the user is no longer enrolled', { rule: 'ATH-7.10' })
-    }
-    await mustHold(context, grant.userDid, 'assertionMethod', grant.credentialKey, 'credential_invalid')
-  } catch (error) {
-    if (error instanceof HandshakeError && error.error === 'identity_revoked') {
-      await markRevoked(context, partition, grant.id)
-    }
-    throw error
+async function checkParties(context: ServiceContext, grant: GrantRow): Promise<void> {
+  await mustHold(context, grant.clientDid, 'authentication', grant.clientKey, 'key_mismatch')
+  if ((await context.users.find(grant.userDid)) === undefined) {
+    throw refuse('credential_invalid', 'the user is no longer enrolled', { rule: 'ATH-7.10' })
   }
+  await mustHold(context, grant.userDid, 'assertionMethod', grant.credentialKey, 'credential_invalid')
   if (await isRevoked(context, grant.userDid, grant.credentialId, grant.requestId)) {
     throw refuse('grant_revoked', 'its credential was revoked', { rule: 'ATH-8' })
   }
@@ -82,6 +74,8 @@ async function mustHold(
   for (const fresh of [false, true]) {
     const found = await resolve(context, did, fresh)
     if (found?.deactivated === true) {
+      // It takes all of its party's grants with it (ATH-8).
+      await endGrantsOf(context, did, 'the DID was deactivated')
       throw refuse('identity_revoked', 'the DID was deactivated', { rule: 'ATH-4.3' })
     }
     const keys = found === undefined ? [] : await keysOf(found.document, relationship)
