@@ -3,10 +3,21 @@ import type { Json } from '../crypto/json.ts'
 import type { Identity } from '../handshake/index.ts'
 
 /**
- * What an agent keeps from one run to the next, by kind; `signed` is what a user remembers of the credentials they signed, `reach` what a
- * program remembers of how a service is reached.
+ * What an agent keeps from one run to the next, by kind. `signed` is what a user remembers of the credentials they signed, `reach` what a
+ * program remembers of how a service is reached, `pin` how far histories of DIDs were seen, `registry` where one's own name is
+ * registered; `identity` and `key` are of vaults that keep keys.
  */
-export type VaultKind = 'credential' | 'signed' | 'server' | 'handshake' | 'session' | 'reach'
+export type VaultKind =
+  | 'credential'
+  | 'signed'
+  | 'server'
+  | 'handshake'
+  | 'session'
+  | 'reach'
+  | 'pin'
+  | 'registry'
+  | 'identity'
+  | 'key'
 
 /** What a vault keeps: JSON in which secrets may be bytes. A vault that is asked for bytes gives bytes, and makes no string of them. */
 export type Kept = Json | Uint8Array | readonly Kept[] | { readonly [name: string]: Kept }
@@ -17,7 +28,9 @@ export type Kept = Json | Uint8Array | readonly Kept[] | { readonly [name: strin
  * sign, never the key.
  */
 export interface Vault {
-  /** The agent's identity, made the first time it is asked for: a key-form `did:ath` of that algorithm, ES256 without it. */
+  /**
+   * The identity; where there is none yet one is made, a key-form `did:ath` of that algorithm, ES256 without it.
+   */
   identity(alg?: SignatureAlgorithm): Promise<Identity>
   /** Every entry of the kind, by name. */
   entries(kind: VaultKind): Promise<ReadonlyMap<string, Kept>>

@@ -36,6 +36,11 @@ export interface RegistryResolver {
    * @throws AthError `registry_violation`; `transport_failed` or `peer_violation` when there is no answer that could be judged
    */
   state(did: string, signal?: AbortSignal): Promise<DidState | undefined>
+  /** The same, with every operation that leads to it: what `verifyHistory` takes, without asking anybody. */
+  history(
+    did: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly state: DidState; readonly operations: readonly DidOperation[] } | undefined>
 }
 
 /** A history of a thousand operations, and as much as a registry of ours keeps. */
@@ -73,37 +78,42 @@ export function registryResolver(options: RegistryResolverOptions): RegistryReso
     return operations
   }
 
-  async function state(did: string, signal?: AbortSignal): Promise<DidState | undefined> {
+  async function history(did: string, signal?: AbortSignal) {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       // The pin is read first: an answer that was made before another moved it is no rollback.
       const seen = await pins.get(did)
       const operations = await operationsOf(did, signal)
       if (operations.length === 0 && seen === undefined) return undefined
-      const found = await verified(did, operations, seen)
-      if (found.seq === seen?.seq) return found
-      if (await pins.advance(did, seen, { seq: found.seq, head: found.head })) return found
+      const state = await verified(did, operations, seen)
+      const { seq, head } = state
+      if (seq === seen?.seq || (await pins.advance(did, seen, { seq, head }))) return { state, operations }
     }
     throw new AthError('transport_failed', 'the pin keeps moving', { rule: 'ATH-4.6' })
   }
 
-  async function reported(did: string, signal?: AbortSignal): Promise<DidState | undefined> {
+  async function reported(did: string, signal?: AbortSignal) {
     try {
-      return await state(did, signal)
+      return await history(did, signal)
     } catch (error) {
       if (error instanceof AthError && error.trouble === 'registry_violation') options.onViolation?.(error)
       throw error
     }
   }
 
+  async function ofName(did: string, signal?: AbortSignal) {
+    if (parseDid(did).form !== 'named') throw new TypeError(`${did} is not a named did:ath`)
+    return reported(did, signal)
+  }
+
   return {
     async lookup(did) {
       const found = await reported(did)
-      return found && { ...resolutionOf(found), registry: { verifiesOrigins } }
+      return found && { ...resolutionOf(found.state), registry: { verifiesOrigins } }
     },
     async state(did, signal) {
-      if (parseDid(did).form !== 'named') throw new TypeError(`${did} is not a named did:ath`)
-      return reported(did, signal)
+      return (await ofName(did, signal))?.state
     },
+    history: ofName,
   }
 }
 

@@ -24,7 +24,7 @@ export interface RegistryOptions {
 export interface RegistryLimits {
   /** Requests of any kind; 1200, counted by each node. */
   readonly requestsPerMinute: number
-  /** Operations, valid or not; 60, counted by each node. */
+  /** Operations, valid or not; 300, counted by each node. */
   readonly operationsPerMinute: number
   /** Names registered; 100, counted across nodes and restarts. */
   readonly namesPerDay: number
@@ -47,7 +47,7 @@ export type RegistryEvent =
 
 export const DEFAULT_LIMITS: RegistryLimits = {
   requestsPerMinute: 1200,
-  operationsPerMinute: 60,
+  operationsPerMinute: 300,
   namesPerDay: 100,
   exempt: () => false,
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Kept, Vault, VaultKind } from '../agent/vault.ts'
 import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
+import type { Signer } from '../crypto/keys.ts'
 import { didFromKey } from '../did/did.ts'
 import type { Identity } from '../handshake/index.ts'
 import { replaceFile } from './atomic.ts'
@@ -9,6 +10,21 @@ import { newKeys, openVault, sealVault, type VaultKeys, type VaultSecret } from 
 import { locked } from './lock.ts'
 import { generateKey, signerFromDer } from './signer.ts'
 
+/** A vault that keeps the keys themselves: the identity's, and others until they take its place or for what else the DID has them. */
+export interface FileVault extends Vault {
+  /** The key of that name, beside the identity's; made the first time it is asked for, and kept before this resolves. */
+  key(name: string, alg?: SignatureAlgorithm): Promise<Signer>
+  /** Every key beside the identity's, by name. */
+  keys(): Promise<ReadonlyMap<string, Signer>>
+  /**
+   * The identity is this DID from now on. With `key`, the key of that name takes the place of the identity's own, which is forgotten;
+   * one atomic step.
+   */
+  become(did: string, key?: string): Promise<Identity>
+  /** Gives a key another name; undefined forgets it. */
+  rename(name: string, to: string | undefined): Promise<void>
+}
+
 /**
  * A vault in one encrypted file, made with the first thing that is put into it. Several processes may share it. A crash, at any byte,
  * leaves it as it was or as it was to be.
@@ -16,7 +32,7 @@ import { generateKey, signerFromDer } from './signer.ts'
  * @throws AthError `vault_locked` for another passphrase or key, `vault_damaged` for a file that is damaged or was tampered with
  * @throws TypeError for an empty passphrase, or a key that is not of 32 bytes
  */
-export async function openFileVault(file: string, secret: VaultSecret): Promise<Vault> {
+export async function openFileVault(file: string, secret: VaultSecret): Promise<FileVault> {
   let keys: VaultKeys | undefined
 
   async function read(): Promise<Contents> {
@@ -45,12 +61,12 @@ export async function openFileVault(file: string, secret: VaultSecret): Promise<
     })
 
   async function identity(alg: SignatureAlgorithm = 'ES256'): Promise<Identity> {
-    const { key = undefined } = await read()
-    const der =
-      key ?? (await change((before) => (before.key ? before : { ...before, key: generateKey(alg) }))).key
-    if (der === undefined) throw new Error('no key was made')
-    const signer = await signerFromDer(der)
-    return { did: didFromKey(signer.publicKey), signer }
+    const known = await read()
+    const contents =
+      known.key === undefined
+        ? await change((before) => (before.key ? before : { ...before, key: generateKey(alg) }))
+        : known
+    return identityIn(contents)
   }
 
   // A wrong passphrase is told at once, and not when the vault is first used.
@@ -61,7 +77,51 @@ export async function openFileVault(file: string, secret: VaultSecret): Promise<
     async update(kind, name, to) {
       await change((before) => ({ ...before, entries: updated(before.entries, kind, name, to) }))
     },
+    async key(name, alg = 'ES256') {
+      const { entries } = await change((before) => {
+        if (before.entries.get('key')?.has(name)) return before
+        return { ...before, entries: updated(before.entries, 'key', name, () => generateKey(alg)) }
+      })
+      return signerFromDer(keyIn(entries, name))
+    },
+    async keys() {
+      const { entries } = await read()
+      const names = [...(entries.get('key') ?? new Map<string, Kept>()).keys()]
+      const signers = names.map(async (name) => [name, await signerFromDer(keyIn(entries, name))] as const)
+      return new Map(await Promise.all(signers))
+    },
+    async become(did, name) {
+      const contents = await change((before) => {
+        const entries = updated(before.entries, 'identity', 'did', () => did)
+        if (name === undefined) return { ...before, entries }
+        return { key: keyIn(entries, name), entries: updated(entries, 'key', name, () => undefined) }
+      })
+      return identityIn(contents)
+    },
+    async rename(name, to) {
+      await change((before) => {
+        const der = keyIn(before.entries, name)
+        const without = updated(before.entries, 'key', name, () => undefined)
+        return { ...before, entries: to === undefined ? without : updated(without, 'key', to, () => der) }
+      })
+    },
   }
+}
+
+/** A key-form DID is the key's own; any other was given by whoever registered it. */
+async function identityIn({ key, entries }: Contents): Promise<Identity> {
+  if (key === undefined) throw new Error('no key was made')
+  const signer = await signerFromDer(key)
+  const did = entries.get('identity')?.get('did')
+  return { did: typeof did === 'string' ? did : didFromKey(signer.publicKey), signer }
+}
+
+/** @throws TypeError where there is none of that name */
+function keyIn(entries: Contents['entries'], name: string): Buffer {
+  const der = entries.get('key')?.get(name)
+  // The same bytes, not a copy: whoever signs with them wipes them.
+  if (der instanceof Uint8Array) return Buffer.from(der.buffer, der.byteOffset, der.byteLength)
+  throw new TypeError(`the vault has no key ${name}`)
 }
 
 function updated(
