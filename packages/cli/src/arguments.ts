@@ -1,6 +1,7 @@
 import { parseDid } from 'athkit/did'
 import { HandshakeError } from 'athkit/errors'
 import { areScopes } from 'athkit/handshake'
+import { ENROLMENT_PATH } from 'athkit/messages'
 import { Usage } from './trouble.ts'
 
 export const list = (text: string): string[] => text.split(',').filter((part) => part !== '')
@@ -37,6 +38,20 @@ export function didIn(text: string): string {
     if (!(error instanceof HandshakeError)) throw error
     throw new Usage(`${text} is no DID: it begins did:, and ath did prints one’s own`)
   }
+}
+
+/** Where an account's page says that enrolments are taken; of a bare origin, where athkit takes them. */
+export function enrolmentUrlIn(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'https:') throw new Usage(`${text} is no address: copy it from the account’s page`)
+  return url.pathname === '/' ? `${url.origin}${ENROLMENT_PATH}` : url.href
+}
+
+/** A registry that somebody typed: its paths begin behind it. */
+export function registryIn(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'https:' && url.search === '' && url.hash === '') return text
+  throw new Usage(`${text} is no address of a registry: write it as https://registry.example`)
 }
 
 /** A place where a credential is good: compared to the letter, so what would never match is not taken. */

@@ -7,13 +7,14 @@ import { type Fetch, fetchTrusting } from './fetch.ts'
 import { asJson, withCa } from './options.ts'
 import { run } from './outcome.ts'
 import { askPerson, type Question, questionInWords } from './question.ts'
+import { type ResolvingOptions, resolverFor, withResolving } from './resolving.ts'
 import { restrictionsInWords } from './say.ts'
 import { signedIn } from './signed.ts'
 import { NoQuestion, Usage } from './trouble.ts'
 import { openVault } from './vault.ts'
 import { waitingFor } from './waiting.ts'
 
-interface ConfirmOptions {
+interface ConfirmOptions extends ResolvingOptions {
   readonly ca?: string
   readonly server: string
   readonly approve?: true
@@ -24,8 +25,7 @@ interface ConfirmOptions {
 }
 
 export function confirmCommand(program: Command): void {
-  program
-    .command('confirm <url>')
+  withResolving(program.command('confirm <url>'))
     .description('as a user: wait for one question of a service and answer it')
     .addOption(withCa())
     .requiredOption('--server <did>', 'the server that this account is linked to', didIn)
@@ -47,6 +47,7 @@ async function confirm(origin: string, options: ConfirmOptions, stopped: AbortSi
   const link = user.linkTo({
     origin,
     serverDid: options.server,
+    resolver: await resolverFor(vault, options),
     fetch,
     onRefused: ({ reason }) => console.error(`ath: passed over a question that does not verify: ${reason}`),
   })

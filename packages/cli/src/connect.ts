@@ -8,13 +8,14 @@ import { asJson, ofServer, withCa } from './options.ts'
 import { run } from './outcome.ts'
 import { rememberReach } from './reach.ts'
 import { type Answered, type RequestLine, requestLineIn, send } from './request-line.ts'
+import { type ResolvingOptions, resolverFor, withResolving } from './resolving.ts'
 import { answerInWords, grantInWords } from './say.ts'
 import { ANSWER_WITHIN, CLOSE_WITHIN, CLOSE_WITHIN_STOPPED, closeWithin } from './sessions.ts'
 import { Unfinished } from './trouble.ts'
 import { openVault } from './vault.ts'
 import { waitingForUser } from './waiting.ts'
 
-interface ConnectOptions {
+interface ConnectOptions extends ResolvingOptions {
   readonly ca?: string
   readonly server?: string
   readonly authorization?: string
@@ -31,8 +32,7 @@ type Step = { readonly do: 'request'; readonly request: RequestLine } | { readon
 
 export function connectCommand(program: Command): void {
   const steps: Step[] = []
-  program
-    .command('connect <url>')
+  withResolving(program.command('connect <url>'))
     .description('as an agent: shake hands, make the requests, end the session')
     .addOption(withCa())
     .addOption(ofServer())
@@ -63,8 +63,13 @@ async function connect(origin: string, options: ConnectOptions, steps: readonly 
   const credential = authorization === undefined ? undefined : await knownCredentialIn(authorization)
   const vault = await openVault()
   const keep = options.keep === true
-  const fetch = fetchTrusting(ca)
-  const agent = createAgent({ identity: await vault.identity(), vault, fetch, answerWithin: ANSWER_WITHIN })
+  const agent = createAgent({
+    identity: await vault.identity(),
+    vault,
+    resolver: await resolverFor(vault, options),
+    fetch: fetchTrusting(ca),
+    answerWithin: ANSWER_WITHIN,
+  })
   let stopWaiting = (): void => undefined
   const session = await agent
     .connect(origin, {

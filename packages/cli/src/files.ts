@@ -14,6 +14,15 @@ export function readBytes(file: string): Buffer {
   }
 }
 
+/** What everybody may read. */
+export function writeText(file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch (error) {
+    throw new Usage(`${file} cannot be written: ${inWords(error)}`)
+  }
+}
+
 /** Readable for its owner alone, also where the file was there before. */
 export function writePrivate(file: string, text: string): void {
   try {

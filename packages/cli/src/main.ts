@@ -4,9 +4,12 @@ import { authorizeCommand } from './authorize.ts'
 import { confirmCommand } from './confirm.ts'
 import { connectCommand } from './connect.ts'
 import { credentialCommands } from './credential.ts'
+import { nameCommands } from './did/index.ts'
+import { enrolCommand } from './enrol.ts'
 import { didCommand, initCommand } from './identity.ts'
 import { fail } from './outcome.ts'
 import { quietWhenNobodyReads } from './output.ts'
+import { registryCommand } from './registry.ts'
 import { revocationCommands } from './revoke.ts'
 import { sessionCommands } from './sessions.ts'
 import { STATUS, STATUS_HELP } from './status.ts'
@@ -18,15 +21,19 @@ const program = new Command('ath')
   .addHelpText('after', STATUS_HELP)
   .showHelpAfterError('ath --help, or ath COMMAND --help, says what there is.')
   .exitOverride()
+  // What stands behind a subcommand is for it: `--json` above all, which `ath did` has as well.
+  .enablePositionalOptions()
 
 initCommand(program)
-didCommand(program)
+nameCommands(didCommand(program))
 authorizeCommand(program)
 credentialCommands(program)
 connectCommand(program)
 sessionCommands(program)
 confirmCommand(program)
 revocationCommands(program)
+enrolCommand(program)
+registryCommand(program)
 
 try {
   await program.parseAsync()

@@ -5,6 +5,7 @@ import { contentOf, knownCredentialIn } from './credential.ts'
 import { asJson, withCa } from './options.ts'
 import { run } from './outcome.ts'
 import { fetchTo } from './reach.ts'
+import { resolverFor } from './resolving.ts'
 import { untilInWords } from './say.ts'
 import { signedIn } from './signed.ts'
 import { Usage } from './trouble.ts'
@@ -62,7 +63,12 @@ const linked = (command: Command): Command =>
 async function linkTo(origin: string, { ca, server }: LinkOptions) {
   const vault = await openVault()
   const user = createUser({ identity: await vault.identity(), credentials: signedIn(vault) })
-  const link = user.linkTo({ origin, serverDid: server, fetch: await fetchTo(vault, origin, ca) })
+  const link = user.linkTo({
+    origin,
+    serverDid: server,
+    resolver: await resolverFor(vault),
+    fetch: await fetchTo(vault, origin, ca),
+  })
   return { link, user }
 }
 

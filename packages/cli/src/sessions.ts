@@ -6,6 +6,7 @@ import { asJson, withCa } from './options.ts'
 import { run } from './outcome.ts'
 import { fetchTo, forgetReach, keptOrigin } from './reach.ts'
 import { requestLineIn, sendAlone } from './request-line.ts'
+import { resolverFor } from './resolving.ts'
 import { NoSession } from './trouble.ts'
 import { openVault } from './vault.ts'
 
@@ -80,7 +81,13 @@ async function resumed({ at, ca }: KeptOptions) {
   const vault = await openVault()
   const origin = await keptOrigin(vault, at)
   const fetch = await fetchTo(vault, origin, ca)
-  const agent = createAgent({ identity: await vault.identity(), vault, fetch, answerWithin: ANSWER_WITHIN })
+  const agent = createAgent({
+    identity: await vault.identity(),
+    vault,
+    resolver: await resolverFor(vault),
+    fetch,
+    answerWithin: ANSWER_WITHIN,
+  })
   const session = await agent.resume(origin)
   if (session === undefined) throw new NoSession(`no session with ${origin} is kept any more`)
   return { session, origin, forget: () => forgetReach(vault, origin) }

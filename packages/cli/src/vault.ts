@@ -2,8 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { isCancel, password } from '@clack/prompts'
-import type { Vault } from 'athkit/agent'
-import { openFileVault, secretFromEnvironment, type VaultSecret } from 'athkit/vault-node'
+import { type FileVault, openFileVault, secretFromEnvironment, type VaultSecret } from 'athkit/vault-node'
 import { inWords } from './files.ts'
 import { Interrupted, NoVault, Usage } from './trouble.ts'
 
@@ -12,14 +11,14 @@ import { Interrupted, NoVault, Usage } from './trouble.ts'
  *
  * @throws NoVault where there is none, so that a name that was mistyped makes no new identity
  */
-export async function openVault(): Promise<Vault> {
+export async function openVault(): Promise<FileVault> {
   const file = vaultFile()
   if (!existsSync(file)) throw new NoVault(`there is no vault at ${file}`)
   return open(file, secretFromEnvironment() ?? (await askedOnce('Passphrase of the vault')))
 }
 
 /** The same, made where there is none. */
-export async function openOrMakeVault(): Promise<Vault> {
+export async function openOrMakeVault(): Promise<FileVault> {
   const file = vaultFile()
   const isNew = !existsSync(file)
   const secret =
@@ -34,9 +33,15 @@ export async function openOrMakeVault(): Promise<Vault> {
   return open(file, secret)
 }
 
+/** Where a vault is of use and not needed: undefined where none could be opened without asking anybody. */
+export async function vaultAtHand(): Promise<FileVault | undefined> {
+  const secret = secretFromEnvironment()
+  return secret === undefined || !existsSync(vaultFile()) ? undefined : open(vaultFile(), secret)
+}
+
 const vaultFile = (): string => process.env.ATH_VAULT || join(homedir(), '.athkit', 'vault')
 
-async function open(file: string, secret: VaultSecret): Promise<Vault> {
+async function open(file: string, secret: VaultSecret): Promise<FileVault> {
   try {
     return await openFileVault(file, secret)
   } catch (error) {

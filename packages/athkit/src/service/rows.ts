@@ -16,7 +16,7 @@ import type { JsonObject } from '../crypto/json.ts'
  * |                      | `granted-request:REQUEST` `revoked-request:REQUEST` `revoked:CREDENTIAL`,                 |
  * |                      | `account`, `unlinked:H(ACCOUNT)` (ATH-4.7)                                                |
  * | `account:H`          | `did:DID`: it may be linked to this account; `account` of the user says whether it is     |
- * | `enrolment:H`        | `account`: whose challenge it is (ATH-4.7)                                                |
+ * | `enrolment:H`        | `open`: whose challenge it is; `used`: what used it up (ATH-4.7)                          |
  * | `client:DID`         | `grant:ID`: the grants of this client, `deactivated` (ATH-8), as for a user               |
  * | `cascades`           | `cascade:ID`: a revocation of many grants that is under way, or broke off                 |
  * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |

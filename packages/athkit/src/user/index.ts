@@ -5,6 +5,7 @@ export {
   rememberedOf,
   type SignedCredential,
 } from './credentials.ts'
+export { type EnrolAtOptions, enrolAt } from './enrol.ts'
 export {
   type Authorization,
   type AuthorizeOptions,

@@ -103,8 +103,17 @@ describe('enrolment (ATH-4.7)', () => {
     )
     const answers = await Promise.all(messages.map((message) => post(at, message)))
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)])
-    expect(await enrolment.linked('alice')).toHaveLength(1)
-    expect(await post(at, messages[0] as Json)).toMatchObject({ body: { error: 'signature_invalid' } })
+    const [linked, ...others] = await enrolment.linked('alice')
+    expect(others).toEqual([])
+    expect(await post(at, await signed(at, challenge))).toMatchObject({
+      body: { error: 'signature_invalid' },
+    })
+    // A lost answer is asked for again: it is the same, and once it is no longer true it is none.
+    const again = messages.find(({ user_did }) => user_did === linked) as Json
+    expect(await post(at, again)).toMatchObject({ status: 200, body: { user_did: linked } })
+    await enrolment.unlink('alice', String(linked))
+    expect(await post(at, again)).toMatchObject({ body: { error: 'signature_invalid' } })
+    expect(await enrolment.linked('alice')).toEqual([])
   })
 
   test('a challenge lapses after ten minutes', async () => {

@@ -52,19 +52,29 @@ const CHALLENGE_SECONDS = 600
 export function createEnrolments(context: ServiceContext, users: LinkedUsers): Enrolments {
   const partitionOf = async (challenge: string) => `enrolment:${await hash(challenge)}`
 
-  async function accountOf(challenge: string): Promise<string> {
-    const operations = [{ op: 'get', key: KEY }] as const
+  /** Whose challenge it is, and whether this very message has used it. */
+  async function offered({ challenge, user_did: userDid }: Enrolment, messageHash: string) {
+    const operations = [{ op: 'get', key: OPEN } as const, { op: 'get', key: USED } as const] as const
     const { results } = await context.store.transact(await partitionOf(challenge), operations, context.now())
-    const row = results[0]
+    const [open, used] = results
+    if (open !== undefined) return { account: open.value, isDone: false }
+    const before = used && (JSON.parse(used.value) as Used)
+    // A lost answer is given again while what it said is true; nothing is linked by it.
+    const isDone = before?.message === messageHash && (await users.find(userDid))?.account === before.account
     // Nothing is resolved for whoever did not come from an account's page.
-    if (row === undefined) throw unknownChallenge()
-    return row.value
+    if (!isDone) throw unknownChallenge()
+    return { account: before.account, isDone }
   }
 
   /** Exactly one caller receives it. */
-  async function take(challenge: string): Promise<void> {
-    const operations = [{ op: 'take', key: KEY }] as const
-    const { outcome } = await context.store.transact(await partitionOf(challenge), operations, context.now())
+  async function take(challenge: string, used: Used): Promise<void> {
+    const now = context.now()
+    const value = JSON.stringify(used)
+    const operations = [
+      { op: 'take', key: OPEN },
+      { op: 'put', key: USED, value, expiresAt: now + CHALLENGE_SECONDS },
+    ] as const
+    const { outcome } = await context.store.transact(await partitionOf(challenge), operations, now)
     if (outcome !== 'done') throw unknownChallenge()
   }
 
@@ -92,17 +102,21 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
     async challenge(account) {
       const challenge = toBase64url(randomBytes(32))
       const expiresAt = context.now() + CHALLENGE_SECONDS
-      const row = { op: 'put', key: KEY, value: account, expiresAt } as const
+      const row = { op: 'put', key: OPEN, value: account, expiresAt } as const
       await context.store.transact(await partitionOf(challenge), [row], context.now())
       return { challenge, audience: context.origins[0] ?? '', expiresAt }
     },
 
     async receive(message, caller) {
-      const { challenge, user_did: userDid } = shaped(Enrolment, message, 'enrolment')
+      const enrolment: Enrolment = shaped(Enrolment, message, 'enrolment')
+      const { challenge, user_did: userDid } = enrolment
       if (userDid.length > LONGEST_USER_DID) {
         throw refuse('malformed_message', 'enrolment: the DID is too long', { rule: 'ATH-4.7' })
       }
-      const account = await accountOf(challenge)
+      const receipt = () => createEnrolmentReceipt(userDid, context.identity.did, context.now())
+      const messageHash = await hash(enrolment)
+      const { account, isDone } = await offered(enrolment, messageHash)
+      if (isDone) return receipt()
       const requester = caller && addressGroup(caller.address)
       await withCurrentKeys('signature_invalid', (fresh) =>
         verifyEnrolment(message, {
@@ -112,9 +126,9 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
           keysOf: (did) => keysOfStranger(did, { fresh, requester }),
         }),
       )
-      await take(challenge)
+      await take(challenge, { message: messageHash, account })
       await link(userDid, account)
-      return createEnrolmentReceipt(userDid, context.identity.did, context.now())
+      return receipt()
     },
 
     linked: async (account) => users.linked(account),
@@ -130,7 +144,14 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
   }
 }
 
-const KEY = 'account'
+const OPEN = 'open'
+const USED = 'used'
+
+interface Used {
+  /** H(enrolment). */
+  readonly message: string
+  readonly account: string
+}
 
 const unknownChallenge = () =>
   refuse('signature_invalid', 'enrolment: of no challenge that is open', { rule: 'ATH-4.7' })
