@@ -23,25 +23,23 @@ export async function openOrMakeVault(): Promise<FileVault> {
   const isNew = !existsSync(file)
   const secret =
     secretFromEnvironment() ?? (await (isNew ? askedTwice() : askedOnce('Passphrase of the vault')))
-  if (isNew) {
-    try {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    } catch (error) {
-      throw new Usage(`no vault can be made at ${file}: ${inWords(error)}`)
-    }
-  }
   return open(file, secret)
 }
 
 /** Where a vault is of use and not needed: undefined where none could be opened without asking anybody. */
 export async function vaultAtHand(): Promise<FileVault | undefined> {
   const secret = secretFromEnvironment()
-  return secret === undefined || !existsSync(vaultFile()) ? undefined : open(vaultFile(), secret)
+  return secret === undefined ? undefined : open(vaultFile(), secret)
 }
 
 const vaultFile = (): string => process.env.ATH_VAULT || join(homedir(), '.athkit', 'vault')
 
 async function open(file: string, secret: VaultSecret): Promise<FileVault> {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Usage(`no vault can be made at ${file}: ${inWords(error)}`)
+  }
   try {
     return await openFileVault(file, secret)
   } catch (error) {

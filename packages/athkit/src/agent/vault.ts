@@ -4,8 +4,8 @@ import type { Identity } from '../handshake/index.ts'
 
 /**
  * What an agent keeps from one run to the next, by kind. `signed` is what a user remembers of the credentials they signed, `reach` what a
- * program remembers of how a service is reached, `pin` how far histories of DIDs were seen, `registry` where names are
- * registered; `identity` and `key` are of vaults that keep keys.
+ * program remembers of how a service is reached, `pin` how far histories of DIDs were seen, `registry` the registry that it knows;
+ * `identity` and `key` are of vaults that keep keys.
  */
 export type VaultKind =
   | 'credential'

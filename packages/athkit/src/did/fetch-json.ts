@@ -20,7 +20,9 @@ export interface FetchBytes {
  * for `fetch` to say.
  *
  * @returns undefined for 404 and 410: there is no such document
- * @throws AthError `transport_failed` for any other answer but 200, `peer_violation` for a redirect or a body beyond its limit
+ * @throws AthError `transport_failed` for no answer in time, and any other than 200; `peer_violation` for a redirect or a body beyond its
+ *   limit
+ * @throws the caller's signal's reason
  */
 export async function fetchBytes(request: FetchBytes): Promise<Uint8Array | undefined> {
   const { fetch, url, accept, most, within } = request
@@ -33,6 +35,10 @@ export async function fetchBytes(request: FetchBytes): Promise<Uint8Array | unde
       throw new AthError('transport_failed', `HTTP ${response.status}`, { rule: 'ATH-4.3' })
     }
     return await readBounded(response, most, limit.signal)
+  } catch (error) {
+    if (error instanceof AthError || request.signal?.aborted === true) throw error
+    const what = limit.expired() ? 'no whole answer in time' : 'no answer: the connection failed'
+    throw new AthError('transport_failed', what, { rule: 'ATH-4.5', cause: error })
   } finally {
     limit.clear()
   }

@@ -243,7 +243,10 @@ describe('an answer that cannot be judged is no lie, but does not resolve', () =
   test('an answer that does not end', async () => {
     const body = () => new ReadableStream({ pull: () => new Promise(() => undefined) })
     const registry = registryResolver({ url, within: 20, fetch: async () => new Response(body()) })
-    await expect(registry.state(NAME)).rejects.toMatchObject({ name: 'TimeoutError' })
+    await expect(registry.state(NAME)).rejects.toMatchObject({
+      trouble: 'transport_failed',
+      cause: { name: 'TimeoutError' },
+    })
   })
 })
 
