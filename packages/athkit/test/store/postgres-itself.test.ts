@@ -1,8 +1,10 @@
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { postgres } from '../../src/store/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type PostgresServer, startPostgres } from './servers/postgres.ts'
+
+vi.setConfig({ testTimeout: 20_000 })
 
 let server: PostgresServer
 const pools: pg.Pool[] = []
@@ -83,13 +85,9 @@ test('a server without fsync is warned of', async () => {
   expect(warnings).toEqual([])
   await server.ask('ALTER SYSTEM SET fsync = off')
   await server.ask('SELECT pg_reload_conf()')
-  const warned = async () => {
-    await open({}, (message) => warnings.push(message))
-    return warnings
-  }
-  await expect
-    .poll(warned)
-    .toEqual(expect.arrayContaining([expect.stringMatching(/fsync off: a power cut can lose/)]))
+  await expect.poll(() => server.ask('SHOW fsync'), { timeout: 15_000 }).toEqual([{ fsync: 'off' }])
+  await open({}, (message) => warnings.push(message))
+  expect(warnings).toEqual([expect.stringMatching(/fsync off: a power cut can lose/)])
   await server.ask('ALTER SYSTEM RESET fsync')
   await server.ask('SELECT pg_reload_conf()')
 })

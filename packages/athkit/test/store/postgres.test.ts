@@ -41,5 +41,5 @@ describe.each([
     await server.ask('TRUNCATE athkit.cells, athkit.outbox')
     return store
   }
-  for (const { name, run } of storeContract(empty, open)) test(name, run)
+  for (const { name, run } of storeContract(empty, open)) test(name, run, 20_000)
 })

@@ -64,7 +64,7 @@ function contract(open: () => Promise<Store>): void {
     prefix = `ath-test:${process.pid}:${Math.random().toString(36).slice(2)}:`
     return open()
   }
-  for (const { name, run } of storeContract(empty, open)) test(name, run)
+  for (const { name, run } of storeContract(empty, open)) test(name, run, 20_000)
 }
 
 describe.skipIf(!hasRedis && redisUrl === undefined)('Redis through redis', () => contract(throughRedis))

@@ -75,10 +75,14 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = await freePort()
   let child: ChildProcess
 
-  async function start(): Promise<void> {
+  function launch(): void {
     const settings = [...FLAGS, `unix_socket_directories=${data}`].flatMap((setting) => ['-c', setting])
     const args = ['-D', join(data, 'cluster'), '-p', String(port), ...settings]
     child = spawn(join(folder, 'bin/postgres'), args, run)
+  }
+
+  async function start(): Promise<void> {
+    launch()
     await untilReady()
   }
 
@@ -88,7 +92,9 @@ export async function startPostgres(): Promise<PostgresServer> {
         await ask('SELECT 1')
         return
       } catch (error) {
-        if (tries >= 600 || child.exitCode !== null) throw error
+        if (tries >= 300) throw error
+        // After a kill the server does not start before the last process of the one before is gone.
+        if (child.exitCode !== null) launch()
         await new Promise((done) => setTimeout(done, 50))
       }
     }
