@@ -55,6 +55,16 @@ describe('a whole handshake', () => {
     ])
   })
 
+  test('with a credential for another origin of this service the user is asked (ATH-6.2.1, ATH-6.3.4)', async () => {
+    const www = 'https://www.shop.example'
+    const at = await shop({ ...ASK_NOBODY, origins: [www] })
+    const agent = await agentOf(at, { audience: www })
+    const credential = await agent.credential({ audience: ORIGIN })
+    const { body } = await agent.post([agent.m3, await agent.m5({ credential })])
+    expect(body[1]).toMatchObject({ type: 'authorization_pending' })
+    expect(await at.wallet.pending()).toMatchObject([{ audience: www }])
+  })
+
   test('message by message, with the user asked', async () => {
     const at = await shop()
     const agent = await agentOf(at)

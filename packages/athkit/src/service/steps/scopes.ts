@@ -90,7 +90,7 @@ async function judgeCredential(
     verifyUserAuthorization(request.user_authorization.credential, {
       now: context.now(),
       clientDid,
-      serverNames: [context.identity.did, state.audience],
+      serverNames: [context.identity.did, ...context.origins],
       enrolled: async (userDid) => {
         const user = await enrolledUser(context, userDid, fresh)
         account = user?.account ?? ''
