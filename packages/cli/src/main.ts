@@ -7,6 +7,7 @@ import { credentialCommands } from './credential.ts'
 import { nameCommands } from './did/index.ts'
 import { enrolCommand } from './enrol.ts'
 import { didCommand, initCommand } from './identity.ts'
+import { inspectCommand } from './inspect.ts'
 import { fail } from './outcome.ts'
 import { quietWhenNobodyReads } from './output.ts'
 import { registryCommand } from './registry.ts'
@@ -34,6 +35,7 @@ confirmCommand(program)
 revocationCommands(program)
 enrolCommand(program)
 registryCommand(program)
+inspectCommand(program)
 
 try {
   await program.parseAsync()

@@ -26,14 +26,15 @@ export function createPeople() {
   const children: ChildProcess[] = []
   const at = (name: string): string => join(folder, name)
 
-  function start(who: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  /** @param input what it reads from standard input */
+  function start(who: string, args: readonly string[], input: string | Uint8Array = ''): Running {
     const key = Buffer.alloc(32, who.charCodeAt(0)).toString('base64url')
     const child = spawn(process.execPath, [join(ROOT, 'tools/ath.mjs'), ...args], {
       cwd: folder,
-      env: { ...process.env, ATH_VAULT: at(`${who}.vault`), ATH_VAULT_KEY: key, ...env },
+      env: { ...process.env, ATH_VAULT: at(`${who}.vault`), ATH_VAULT_KEY: key },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
-    child.stdin.end()
+    child.stdin.end(input)
     children.push(child)
     let [out, err] = ['', '']
     const listeners = new Set<() => void>()

@@ -29,7 +29,7 @@ export async function signJwt(signer: Signer, typ: string, claims: JsonObject): 
 const part = (object: JsonObject): string => toBase64url(utf8(canonicalize(object)))
 
 /** ATH-2.3. */
-const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c']
+export const REFUSED_HEADERS = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c']
 
 /** The parts of any JWS, the payload as bytes. */
 export interface DecodedJws {

@@ -115,7 +115,7 @@ export async function verifyUserAuthorization(
   credential: Json,
   context: CredentialContext,
 ): Promise<VerifiedCredential> {
-  const claims = readClaims(credential)
+  const claims = readUserAuthorization(credential)
   const userDid = claims.iss ?? claims.user_did ?? ''
   const document = await context.enrolled(userDid)
   if (document === undefined) throw invalid('the user is not enrolled', 'ATH-4.7')
@@ -179,15 +179,21 @@ const objectClaims = v.object({
   jti: optional(v.string()),
 })
 
-type Claims = (v.InferOutput<typeof jwtClaims> | v.InferOutput<typeof objectClaims>) & JsonObject
+export type UserAuthorizationClaims = (v.InferOutput<typeof jwtClaims> | v.InferOutput<typeof objectClaims>) &
+  JsonObject
 
 const IAT_AHEAD_SECONDS = 300
 
-function readClaims(credential: Json): Claims {
+/**
+ * A credential's members, unverified; their form, and that twins agree (ATH-6.2.1).
+ *
+ * @throws HandshakeError `credential_invalid`
+ */
+export function readUserAuthorization(credential: Json): UserAuthorizationClaims {
   const claims = claimsOrInvalid(credential)
   const schema = isObject(credential) ? objectClaims : jwtClaims
   if (!v.is(schema, claims)) throw invalid('a member is missing or not as it must be', 'ATH-6.2.1')
-  const read = claims as Claims
+  const read = claims as UserAuthorizationClaims
   const twins: readonly (readonly [unknown, unknown])[] = [
     [read.iss, read.user_did],
     [read.exp, read.expires_at],
