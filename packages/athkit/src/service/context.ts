@@ -12,7 +12,8 @@ import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
 import type { Enforcers } from './grant-of.ts'
 import type { Hub } from './hub.ts'
-import type { Limits, Policy, ScopeOptions, Timeouts, Users } from './options.ts'
+import type { Limits, ScopeOptions, Timeouts, Users } from './options.ts'
+import type { Policies } from './policy/index.ts'
 
 /** The service's configuration, checked, and what its parts share. Both halves — handshake and session — take it first. */
 export interface ServiceContext {
@@ -30,7 +31,7 @@ export interface ServiceContext {
   readonly users: Users
   readonly channel: ConfirmationChannel
   readonly scopes: ReadonlyMap<string, ScopeOptions>
-  readonly policy: Policy
+  readonly policies: Policies
   readonly clientInfo: ((clientDid: string) => Awaitable<JsonObject>) | undefined
   readonly agentCredentials: CredentialPolicy | undefined
   readonly refusePlainNonces: boolean

@@ -22,16 +22,10 @@ import { bindEnforcers, budgetsOf } from './grant-of.ts'
 import { createHandshakes, type Handshakes } from './handshakes.ts'
 import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
+import { type Operator, operatorOf } from './operator.ts'
 import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
-import {
-  endGrantsOf,
-  endLink,
-  finishCascades,
-  listGrants,
-  receiveRevocation,
-  revokeGrant,
-  revokeUserCredential,
-} from './revocation/index.ts'
+import { createPolicies, type Policy, type PolicyDocument } from './policy/index.ts'
+import { endLink, listGrants, receiveRevocation } from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
 import { nodeState } from './sealed/state.ts'
 
@@ -39,7 +33,7 @@ import { nodeState } from './sealed/state.ts'
  * A service that agents shake hands with. `createHandler` of `athkit/http` puts it on HTTP; nothing here knows about requests but
  * for the sealed ones, which are HTTP themselves.
  */
-export interface Service extends Handshakes {
+export interface Service extends Handshakes, Operator {
   readonly origins: readonly string[]
   readonly endpoints: Endpoints
   /** ATH-3.2. */
@@ -63,21 +57,14 @@ export interface Service extends Handshakes {
   sealed(request: Request, caller: Caller): Promise<Response>
   /** Where opened requests go: a fetch-like function, such as `app.fetch`. */
   setApplication(application: (request: Request) => Awaitable<Response>): void
-  /** The operator ends a grant, or a user's credential and every grant made from it. */
-  revokeGrant(grantId: string, reason: string): Promise<boolean>
-  revokeCredential(userDid: string, credentialId: string, reason: string): Promise<number>
-  /** A DID was deactivated: so are its party's grants, be it a user or an agent (ATH-8). @returns how many */
-  endGrantsOf(did: string, reason: string): Promise<number>
-  /** Finishes what a process that died had begun to revoke; it is done by itself now and then. @returns how many revocations */
-  finishRevocations(): Promise<number>
-  /** A user's live grants with their last use, as `GET {grants_endpoint}` lists them. */
-  grantsOf(userDid: string): Promise<GrantsListing>
   /** ATH-4.7; undefined where `users` can only be asked. */
   readonly enrolment: Enrolments | undefined
   /** A user's link to an account has ended elsewhere: so do the grants that were made under it. @returns how many */
   endLink(userDid: string, account: string): Promise<number>
   /** Before anything else that is not sealed is looked at (ATH-4.4). @throws HandshakeError `rate_limited` */
   admit(caller: Caller): void
+  /** Replaces the policy, for whatever is decided from now on. @throws TypeError for a wrong one: the one in force stays */
+  reloadPolicy(policy: Policy | PolicyDocument): void
   emit(event: ServiceEvent): void
   /** Unix seconds. */
   now(): number
@@ -90,7 +77,6 @@ export interface Service extends Handshakes {
 export function createService(options: ServiceOptions): Service {
   let application: ServiceContext['application'] = () => new Response(null, { status: 404 })
   const context = contextOf(options, (request) => application(request))
-  const by = context.identity.did
   const warnings = warningsOf(options)
   for (const message of warnings) context.emit({ type: 'warning', message })
   const discovery = createDiscoveryDocument({
@@ -104,6 +90,7 @@ export function createService(options: ServiceOptions): Service {
   })
   return {
     ...createHandshakes(context),
+    ...operatorOf(context, context.identity.did),
     origins: context.origins,
     endpoints: context.endpoints,
     discovery,
@@ -118,15 +105,10 @@ export function createService(options: ServiceOptions): Service {
     setApplication: (fetch) => {
       application = fetch
     },
-    revokeGrant: (grantId, reason) => revokeGrant(context, grantId, { by, reason }),
-    revokeCredential: (userDid, credentialId, reason) =>
-      revokeUserCredential(context, userDid, credentialId, { by, reason }),
-    finishRevocations: () => finishCascades(context),
-    endGrantsOf: (did, reason) => endGrantsOf(context, did, reason),
-    grantsOf: (userDid) => listGrants(context, userDid),
     enrolment: areLinkedHere(options.users) ? createEnrolments(context, options.users) : undefined,
     endLink: (userDid, account) => endLink(context, userDid, account, 'unlinked'),
     admit: ({ address }) => context.admission.admitRequest(address),
+    reloadPolicy: (policy) => context.policies.reload(policy),
     emit: context.emit,
     now: context.now,
   }
@@ -143,7 +125,15 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
   const timeouts = checkTimeouts(options.timeouts)
   const limits = checkLimits(options.limits)
   const { identity, name, users, store, enforcers = new Map() } = options
+  const known = {
+    scopes: check.checkScopes(options),
+    restrictions: options.restrictions ?? {},
+    enforced: check.checkRestrictions(options),
+    budgets: budgetsOf(enforcers),
+    emit: emitterOf(options.onEvent ?? toConsole),
+  }
   const context: ServiceContext = {
+    ...known,
     identity,
     serverKeys: [identity.signer.publicKey, ...(options.formerKeys ?? [])],
     origins: check.checkOrigins(options),
@@ -155,15 +145,11 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     resolver: options.resolver ?? createResolver({ now }),
     users,
     channel: options.confirm ?? walletInbox(),
-    scopes: check.checkScopes(options),
-    policy: options.policy ?? (() => ({ allow: true })),
+    policies: createPolicies(known, options.policy),
     clientInfo: options.clientInfo,
     agentCredentials: credentialPolicy(check.checkAgentCredentials(options), now),
     refusePlainNonces: options.refusePlainNonces === true,
-    restrictions: options.restrictions ?? {},
     enforcers,
-    budgets: budgetsOf(enforcers),
-    enforced: check.checkRestrictions(options),
     tokenMaxTtl: checkTokenMaxTtl(options),
     timeouts,
     limits,
@@ -172,7 +158,6 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     now,
     nowMs,
     streamingRoutes: options.streamingRoutes,
-    emit: emitterOf(options.onEvent ?? toConsole),
     grantEnded: (grantId) => nodeState(context).streams.cut(grantId),
     application: (request) => {
       bindEnforcers(request, enforcers)

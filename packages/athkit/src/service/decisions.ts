@@ -1,20 +1,35 @@
 import type { JsonObject } from '../crypto/json.ts'
-import { refuse } from '../errors.ts'
+import { type HandshakeError, refuse } from '../errors.ts'
 import { type Decision, type DecisionInput, decide } from '../handshake/index.ts'
 import { joinRestrictions } from '../token/restrictions.ts'
+import { approvalOf, waitForApproval } from './agents/approvals.ts'
 import type { ServiceContext } from './context.ts'
-import type { PolicyDecision } from './options.ts'
+import { isDenied, type PolicyDecision, ruleOf, shortest, strictest } from './policy/index.ts'
 
-/** @throws HandshakeError `policy_denied` when the operator does not let this agent in */
+/**
+ * What the operator says of an agent that has proven itself: policy, and approval. A deny is the last word, and so is a suspension.
+ *
+ * @throws HandshakeError `policy_denied` when the operator does not let this agent in
+ */
 export async function askPolicy(
   context: ServiceContext,
   did: string,
   info: JsonObject,
 ): Promise<PolicyDecision> {
-  const decision = await context.policy({ did, info })
-  if (decision.allow === true) return decision
-  throw refuse('policy_denied', 'policy does not let this agent in', { rule: 'ATH-9' })
+  const [decision, approval] = await Promise.all([
+    context.policies.ask({ did, info }),
+    approvalOf(context, did),
+  ])
+  if (decision.allow !== true) throw denied('policy does not let this agent in')
+  if (approval?.state === 'suspended') throw denied('the operator has suspended this agent')
+  if (decision.approval === 'required' && approval?.state !== 'approved') {
+    if (approval === undefined) await waitForApproval(context, did, info)
+    throw denied('the operator has not approved this agent')
+  }
+  return decision
 }
+
+const denied = (reason: string): HandshakeError => refuse('policy_denied', reason, { rule: 'ATH-9' })
 
 export interface Asked extends Pick<DecisionInput, 'request' | 'credential' | 'confirmation'> {
   readonly policy: PolicyDecision
@@ -22,34 +37,52 @@ export interface Asked extends Pick<DecisionInput, 'request' | 'credential' | 'c
   readonly shown?: { readonly ttl: number | undefined; readonly restrictions: JsonObject }
 }
 
-/** The service's own restrictions for this client; `denied` when the operator's cannot be kept together. */
+/** The service's own restrictions of a grant with these scopes for this client; `denied` when they cannot be kept together. */
 export function restrictionsFor(
   context: ServiceContext,
   policy: PolicyDecision,
-  shown: JsonObject = {},
+  scopes: readonly string[],
+  ...more: readonly JsonObject[]
 ): JsonObject | 'denied' {
-  const joined = joinRestrictions(context.restrictions, policy.restrictions ?? {}, context.enforced)
-  return joined === 'denied' ? joined : joinRestrictions(joined, shown, context.enforced)
+  const ofScopes = scopes.map((scope) => ruleOf(policy, scope).restrictions ?? {})
+  return [policy.restrictions ?? {}, ...ofScopes, ...more].reduce<JsonObject | 'denied'>(
+    (joined, next) => (joined === 'denied' ? joined : joinRestrictions(joined, next, context.enforced)),
+    context.restrictions,
+  )
 }
 
-/** {@link decide} with what the service knows: its scopes, limits, policy and restrictions. */
+/** Seconds: the longest that policy allows a grant with these scopes. */
+export const longestFor = (policy: PolicyDecision, scopes: readonly string[]): number | undefined =>
+  shortest(policy.maxTtlSeconds, ...scopes.map((scope) => ruleOf(policy, scope).maxTtlSeconds))
+
+/**
+ * {@link decide} with what the service knows: its scopes, limits, policy and restrictions. What policy says of a scope bounds the
+ * whole grant that has it, and no other, so it is decided first which scopes there would be.
+ */
 export function decideNow(
   context: ServiceContext,
   { policy, shown, ...asked }: Asked,
   now: number,
 ): Decision {
-  const restrictions = restrictionsFor(context, policy, shown?.restrictions)
-  return decide({
-    ...asked,
-    now,
-    supported: [...context.scopes.keys()],
-    tokenMaxTtl: context.tokenMaxTtl,
-    policy: { denied: policy.denied ?? [], maxTtl: least(policy.maxTtlSeconds, shown?.ttl) },
-    // What cannot be kept together is a restriction that nobody enforces.
-    ...(restrictions === 'denied'
-      ? { restrictions: { impossible: true }, enforced: [] }
-      : { restrictions, enforced: readable(context, asked.credential.restrictions) }),
-  })
+  const supported = [...context.scopes.keys()]
+  const deciding = (scopes: readonly string[]) => {
+    const restrictions = restrictionsFor(context, policy, scopes, shown?.restrictions ?? {})
+    return decide({
+      ...asked,
+      now,
+      supported,
+      tokenMaxTtl: context.tokenMaxTtl,
+      policy: {
+        denied: supported.filter((scope) => isDenied(policy, scope)),
+        maxTtl: shortest(longestFor(policy, scopes), shown?.ttl),
+      },
+      // What cannot be kept together is a restriction that nobody enforces.
+      ...(restrictions === 'denied'
+        ? { restrictions: { impossible: true }, enforced: [] }
+        : { restrictions, enforced: readable(context, asked.credential.restrictions) }),
+    })
+  }
+  return deciding(deciding([]).granted)
 }
 
 /** A budget that the user set in a way nobody can count by is one that nobody enforces. */
@@ -61,10 +94,13 @@ function readable(context: ServiceContext, restrictions: JsonObject): readonly s
   })
 }
 
-function least(...bounds: readonly (number | undefined)[]): number | undefined {
-  const given = bounds.filter((bound) => bound !== undefined)
-  return given.length === 0 ? undefined : Math.min(...given)
-}
+/** Whether the operator lets the user be skipped for a scope: neither the service nor its policy says that they are asked. */
+const isSkipped = (context: ServiceContext, policy: PolicyDecision, scope: string): boolean =>
+  strictest(
+    false,
+    context.scopes.get(scope)?.skipUserConfirmation,
+    ruleOf(policy, scope).skipUserConfirmation,
+  ) === true
 
 /**
  * Whether the user need not be asked (ATH-6.3.4): the operator says so for every scope that could be granted, and the credential
@@ -72,15 +108,16 @@ function least(...bounds: readonly (number | undefined)[]): number | undefined {
  */
 export function mayConfirmWithoutUser(
   context: ServiceContext,
+  policy: PolicyDecision,
   granted: readonly string[],
   audience: string,
   credentialAudience: readonly string[] | undefined,
 ): boolean {
   const names = [context.identity.did, audience]
   const isBound = credentialAudience?.some((name) => names.includes(name)) === true
-  return isBound && granted.every((scope) => context.scopes.get(scope)?.skipUserConfirmation === true)
+  return isBound && granted.every((scope) => isSkipped(context, policy, scope))
 }
 
 /** Announced in m4: false where there is any scope for which the user may be skipped. */
-export const requiresConfirmation = (context: ServiceContext): boolean =>
-  ![...context.scopes.values()].some(({ skipUserConfirmation }) => skipUserConfirmation === true)
+export const requiresConfirmation = (context: ServiceContext, policy: PolicyDecision): boolean =>
+  ![...context.scopes.keys()].some((scope) => isSkipped(context, policy, scope) && !isDenied(policy, scope))

@@ -66,6 +66,15 @@ export type ServiceEvent =
       readonly by: string
       readonly reason: string
     }
+  /** The operator's word about an agent; `pending`: one is waited for. */
+  | {
+      readonly type: 'agent_changed'
+      readonly clientDid: string
+      readonly state: 'pending' | 'approved' | 'suspended'
+      readonly by?: string
+      readonly reason?: string
+    }
+  | { readonly type: 'policy_reloaded' }
   /** ATH-4.7. */
   | {
       readonly type: 'user_linked' | 'user_unlinked'

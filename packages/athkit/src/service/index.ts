@@ -1,3 +1,5 @@
+export type { Agents } from './agents/agents.ts'
+export type { ApprovalState, ListedAgent } from './agents/approvals.ts'
 export { type Budget, type BudgetOptions, budget, type Period } from './budget/index.ts'
 export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
 export type { Caller } from './context.ts'
@@ -18,15 +20,15 @@ export {
   requireGrant,
 } from './grant-of.ts'
 export type { Reply } from './handshakes.ts'
+export { createOperator, type Operator, type OperatorOptions } from './operator.ts'
 export type {
   AgentCredentials,
   Limits,
   LinkedUsers,
-  Policy,
-  PolicyDecision,
   ScopeOptions,
   ServiceOptions,
   Timeouts,
   Users,
 } from './options.ts'
+export type { AgentRule, Policy, PolicyDecision, PolicyDocument, ScopeRule } from './policy/index.ts'
 export { type SignedWebhookOptions, signedWebhook, WEBHOOK_TYP } from './webhook.ts'

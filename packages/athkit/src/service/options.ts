@@ -9,6 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
 import type { Enforcers } from './grant-of.ts'
+import type { Policy, PolicyDocument } from './policy/index.ts'
 
 /** What `createService` is told. */
 export interface ServiceOptions {
@@ -26,7 +27,8 @@ export interface ServiceOptions {
   readonly resolver?: Resolver
   /** How the user is reached; the wallet's inbox without it, which is always there beside others. */
   readonly confirm?: ConfirmationChannel
-  readonly policy?: Policy
+  /** A function, or data, such as a file; `reloadPolicy` replaces it. */
+  readonly policy?: Policy | PolicyDocument
   /** What is known here about an agent: `name`, `developer` …; shown to the user, never the agent's own words (ATH-6.3.1). */
   readonly clientInfo?: (clientDid: string) => Awaitable<JsonObject>
   /** Restrictions of every grant (ATH-6.4.3). One that is neither built in nor in `enforcers` is refused at start-up. */
@@ -77,21 +79,6 @@ export interface LinkedUsers extends Users {
   unlink(userDid: string, account: string): Awaitable<boolean>
   /** The DIDs under the account. */
   linked(account: string): Awaitable<readonly string[]>
-}
-
-/** The operator's word about an agent: asked when it has proven itself, and again at every decision. */
-export type Policy = (client: {
-  readonly did: string
-  readonly info: JsonObject
-}) => Awaitable<PolicyDecision>
-
-export interface PolicyDecision {
-  readonly allow: boolean
-  /** Scopes that this agent does not get. */
-  readonly denied?: readonly string[]
-  readonly maxTtlSeconds?: number
-  /** Beside those of the service; the stricter counts. */
-  readonly restrictions?: JsonObject
 }
 
 export interface AgentCredentials {

@@ -18,6 +18,8 @@ import type { JsonObject } from '../crypto/json.ts'
  * | `account:H`          | `did:DID`: it may be linked to this account; `account` of the user says whether it is     |
  * | `enrolment:H`        | `open`: whose challenge it is; `used`: what used it up (ATH-4.7)                          |
  * | `client:DID`         | `grant:ID`: the grants of this client, `deactivated` (ATH-8), as for a user               |
+ * |                      | `approval` (the operator's word), `suspended`                                             |
+ * | `agents`             | `STATE:DID`: agents to list; counter `new`                                                |
  * | `cascades`           | `cascade:ID`: a revocation of many grants that is under way, or broke off                 |
  * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |
  * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |

@@ -42,7 +42,7 @@ const WINDOW_KEPT_SECONDS = 600
 
 /**
  * Marks the request as used and decides whether it may go on, in one atomic, durable operation of the store (ATH-7.6); what needs
- * no store was found out before and is judged behind it, in this order: replayed, session gone, revoked, grant at its end, head,
+ * no store was found out before and is judged behind it, in this order: replayed, session gone, revoked, policy, grant at its end, head,
  * timestamp, token, rate, network, time of day, `Idempotency-Key`.
  *
  * @throws HandshakeError of any of these; `session_unknown` is for outside the seal (ATH-7.11)
@@ -123,6 +123,9 @@ async function judge(
   const { state, expiresAt, provisionalUntil } = known.grant
   if (state === 'ended' || (state === 'provisional' && provisionalUntil <= now)) throw unknown()
   if (state === 'revoked') throw refuse('grant_revoked', 'the grant was revoked', { rule: 'ATH-7.11' })
+  if (context.policies.denies(known.grant.clientDid)) {
+    throw refuse('policy_denied', 'policy does not let this agent in by now', { rule: 'ATH-9' })
+  }
   if (expiresAt <= now) throw refuse('session_expired', 'the grant is at its end', { rule: 'ATH-7.11' })
   if (!known.epochs.has(epoch.row.epoch)) {
     throw refuse('session_expired', 'the epoch was dropped', { rule: 'ATH-7.9' })

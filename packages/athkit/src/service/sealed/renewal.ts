@@ -6,9 +6,9 @@ import { keysOf, type Relationship } from '../../did/document.ts'
 import type { Resolution } from '../../did/resolver.ts'
 import { HandshakeError, refuse } from '../../errors.ts'
 import { issueAccessToken } from '../../token/access-token.ts'
-import { joinRestrictions } from '../../token/restrictions.ts'
 import type { ServiceContext } from '../context.ts'
-import { askPolicy } from '../decisions.ts'
+import { askPolicy, longestFor, restrictionsFor } from '../decisions.ts'
+import { isDenied } from '../policy/index.ts'
 import { isRevoked } from '../revocation/credential.ts'
 import { endGrantsOf } from '../revocation/party.ts'
 import type { GrantRow } from '../rows.ts'
@@ -32,7 +32,7 @@ export async function renew(
   const { timestamp } = shaped(TokenRenewal, message, 'renewal')
   checkTimestamp(timestamp, now, 'renewal')
   await checkParties(context, grant)
-  const { scopes, restrictions } = await whatRemains(context, grant)
+  const { scopes, restrictions, endsAt } = await whatRemains(context, grant)
   const jti = randomId('tok_')
   const access_token = await issueAccessToken(context.identity.signer, {
     iss: context.identity.did,
@@ -40,7 +40,7 @@ export async function renew(
     client_id: grant.clientDid,
     aud: grant.audience,
     iat: now,
-    exp: Math.min(now + context.timeouts.tokenTtl, grant.expiresAt),
+    exp: Math.min(now + context.timeouts.tokenTtl, endsAt),
     jti,
     scope: scopes.join(' '),
     restrictions,
@@ -97,14 +97,15 @@ async function resolve(
   }
 }
 
-/** Fewer scopes by today's policy, but never none; the stricter of the grant's restrictions and today's. */
+/** Fewer scopes by today's policy, but never none; the stricter of the grant's restrictions and today's; no longer than it allows. */
 async function whatRemains(context: ServiceContext, grant: GrantRow) {
   const policy = await askPolicy(context, grant.clientDid, grant.clientInfo)
-  const denied = policy.denied ?? []
-  const scopes = grant.scopes.filter((scope) => context.scopes.has(scope) && !denied.includes(scope))
-  const restrictions = joinRestrictions(grant.restrictions, policy.restrictions ?? {}, context.enforced)
-  if (scopes.length === 0 || restrictions === 'denied') {
+  const scopes = grant.scopes.filter((scope) => context.scopes.has(scope) && !isDenied(policy, scope))
+  const restrictions = restrictionsFor(context, policy, scopes, grant.restrictions)
+  const longest = longestFor(policy, scopes) ?? Number.POSITIVE_INFINITY
+  const endsAt = Math.min(grant.expiresAt, grant.grantedAt + longest)
+  if (scopes.length === 0 || restrictions === 'denied' || endsAt <= context.now()) {
     throw refuse('policy_denied', 'policy leaves nothing of the grant', { rule: 'ATH-7.10' })
   }
-  return { scopes, restrictions }
+  return { scopes, restrictions, endsAt }
 }

@@ -83,6 +83,7 @@ function streamOf(
     async start(controller) {
       remove = nodeState(context).streams.add({
         grantId: known.grant.id,
+        clientDid: known.grant.clientDid,
         partition: known.partition,
         endsAt: Math.min(known.grant.expiresAt, epoch.row.createdAt + KEYS_LIVE_SECONDS),
         cut: () => {

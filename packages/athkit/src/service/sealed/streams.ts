@@ -6,6 +6,7 @@ import type { GrantRow } from '../rows.ts'
 /** An answer that is still being sent. */
 export interface OpenStream {
   readonly grantId: string
+  readonly clientDid: string
   /** Of the pair. */
   readonly partition: string
   /** Unix seconds: the end of the grant, or of its keys' 86400 s, whichever comes first. */
@@ -83,7 +84,7 @@ export function createOpenStreams(context: ServiceContext): OpenStreams {
 
   async function check(): Promise<void> {
     const now = context.now()
-    cutWhere((stream) => stream.endsAt <= now)
+    cutWhere(({ endsAt, clientDid }) => endsAt <= now || context.policies.denies(clientDid))
     // A store that fails, or only stalls, must not keep a revoked stream open.
     if (context.nowMs() - storeSeenAt > UNKNOWN_MS) cutWhere(() => true)
     if (checking || byGrant.size === 0) return

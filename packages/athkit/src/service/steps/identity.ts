@@ -12,6 +12,7 @@ import { checkAgentCredentials } from '../agent-credentials.ts'
 import type { ServiceContext } from '../context.ts'
 import { askPolicy, requiresConfirmation } from '../decisions.ts'
 import type { HandshakeState } from '../handshake-state.ts'
+import type { PolicyDecision } from '../policy/index.ts'
 import { endsHandshake, type Step } from './step.ts'
 
 /**
@@ -23,8 +24,9 @@ export async function proveIdentity(
   state: HandshakeState,
   message: JsonObject,
 ): Promise<Step> {
+  let policy: PolicyDecision
   try {
-    await check(context, state, message)
+    policy = await check(context, state, message)
   } catch (error) {
     if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
     const now = context.now()
@@ -36,21 +38,25 @@ export async function proveIdentity(
   const metadata = {
     scopesSupported: [...context.scopes.keys()],
     tokenMaxTtl: context.tokenMaxTtl,
-    requireUserConfirmation: requiresConfirmation(context),
+    requireUserConfirmation: requiresConfirmation(context, policy),
   }
   const answer = { status: 200, body: createIdentityResult(metadata, now) }
   context.emit({ type: 'identity_proven', handshakeId: state.id, clientDid: state.m1.client_did })
   return { state: { ...state, phase: 'scopes', advancedAt: now, m3: { message, answer } }, answer }
 }
 
-async function check(context: ServiceContext, state: HandshakeState, message: JsonObject): Promise<void> {
+async function check(
+  context: ServiceContext,
+  state: HandshakeState,
+  message: JsonObject,
+): Promise<PolicyDecision> {
   const proof = receiveIdentityProof(message, context.now())
   const clientKey = await clientKeyOf(state.m1)
   await verifyIdentityProof(proof, { clientKey, response: state.m2 })
   context.admission.closed(state.id)
   await takeNonce(context, state)
   await checkAgentCredentials(context, state.m1.client_did, proof.credentials ?? [])
-  await askPolicy(context, state.m1.client_did, state.clientInfo)
+  return askPolicy(context, state.m1.client_did, state.clientInfo)
 }
 
 const SKEW_SECONDS = 300

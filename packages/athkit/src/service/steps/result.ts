@@ -4,7 +4,7 @@ import { createScopeResult, type Decision, type ScopeRequest } from '../../hands
 import type { ServiceContext } from '../context.ts'
 import { type Asked, decideNow } from '../decisions.ts'
 import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
-import type { PolicyDecision } from '../options.ts'
+import type { PolicyDecision } from '../policy/index.ts'
 import { reserveUse } from '../uses.ts'
 import type { Step } from './step.ts'
 

@@ -13,8 +13,8 @@ import {
 import type { ServiceContext } from '../context.ts'
 import { askPolicy, decideNow, mayConfirmWithoutUser, restrictionsFor } from '../decisions.ts'
 import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
-import type { PolicyDecision } from '../options.ts'
 import { enrolledUser, withCurrentKeys } from '../parties.ts'
+import type { PolicyDecision } from '../policy/index.ts'
 import { ask, hashOfQuestion } from '../questions.ts'
 import { isRevoked } from '../revocation/credential.ts'
 import { countUses } from '../uses.ts'
@@ -61,7 +61,7 @@ async function requested(
   const could = decideNow(context, { request, credential, policy }, now)
   const next = { ...state, user, m5: { message } }
   if (could.granted.length === 0) return decideScopes(context, next, { policy })
-  if (mayConfirmWithoutUser(context, could.granted, state.audience, credential.audience)) {
+  if (mayConfirmWithoutUser(context, policy, could.granted, state.audience, credential.audience)) {
     const event = { handshakeId: state.id, clientDid: state.m1.client_did, userDid: credential.userDid }
     context.emit({ type: 'confirmation_skipped', scopes: could.granted, ...event })
     return decideScopes(context, next, { policy })
@@ -132,7 +132,7 @@ async function askUser(
     ttl: could.ttl,
     restrictions: could.restrictions,
   })
-  const restrictions = restrictionsFor(context, policy)
+  const restrictions = restrictionsFor(context, policy, could.granted)
   if (restrictions === 'denied') throw new Error('asked for what cannot be granted')
   const asking = { question, questionHash: await hashOfQuestion(question), restrictions }
   const next: HandshakeState = { ...state, phase: 'asking', advancedAt: context.now(), asking }
