@@ -27,6 +27,7 @@ const ARROWS = new Map<string, readonly string[]>([
     ['errors', 'crypto', 'net', 'did', 'did-node', 'token', 'session', 'handshake', 'messages', 'store'],
   ],
   ['http', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'store', 'service']],
+  ['policy-node', ['errors', 'crypto', 'service']],
   ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'service', 'http']],
   ['adapters', ['errors', 'crypto', 'net', 'service', 'http']],
   ['vectors', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'audit']],

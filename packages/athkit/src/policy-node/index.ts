@@ -1,0 +1,1 @@
+export { type FollowOptions, followPolicyFile, readPolicyFile } from './policy-file.ts'
