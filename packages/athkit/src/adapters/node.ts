@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { refuse } from '../errors.ts'
 import { createAddressReader, UNKNOWN_ADDRESS } from '../net/forwarded.ts'
 import { toRequest } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
@@ -51,12 +52,22 @@ export async function answerOnNode(
 ): Promise<void> {
   const request = await toRequest(incoming, outgoing, target)
   if (request === undefined) {
-    outgoing.writeHead(400).end()
+    if (NEVER.has(incoming.method ?? '')) refuseMethod(outgoing)
+    else outgoing.writeHead(400).end()
     return
   }
   const response = await handler(request, { address })
   await sendResponse(response ?? new Response(null, { status: 404 }), outgoing)
   if (!incoming.complete) dropRest(incoming)
+}
+
+/** Methods that no `Request` can have, and so no endpoint (ATH-9). */
+const NEVER = new Set(['CONNECT', 'TRACE', 'TRACK'])
+
+function refuseMethod(outgoing: ServerResponse): void {
+  const refusal = refuse('malformed_message', 'a method of no endpoint', { rule: 'ATH-9', status: 405 })
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+  outgoing.writeHead(refusal.code, headers).end(JSON.stringify(refusal.toWire(Math.floor(Date.now() / 1000))))
 }
 
 const MOST_DROPPED_BYTES = 1_048_576
