@@ -6,7 +6,8 @@ import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { findGoods, searchGoods } from './goods.ts'
 
-const ORDERS = 'shop:orders'
+/** An account's orders lie together, and apart from those of others. */
+const ordersOf = (user: string | undefined) => `shop:orders:${user}`
 const STAGES = [
   'received',
   'paid',
@@ -45,15 +46,16 @@ export function createApi(service: Service, store: Store): Hono {
         amount: totalOf(order),
       }
       const user = grantOf(c.req.raw)?.userDid
-      const value = JSON.stringify({ ...placed, user })
-      await store.transact(ORDERS, [{ op: 'put', key: placed.order_id, value, if: 'absent' }], now())
+      const value = JSON.stringify({ ...placed, asked_as: c.req.header('idempotency-key') })
+      const put = { op: 'put', key: placed.order_id, value, if: 'absent' } as const
+      await store.transact(ordersOf(user), [put], now())
       return c.json(placed, 201)
     },
   )
 
   app.get('/api/orders/:id/events', requireScope('goods:read'), async (c) => {
     const id = c.req.param('id')
-    if (id !== 'demo' && (await ownerOf(store, id)) !== grantOf(c.req.raw)?.userDid)
+    if (id !== 'demo' && !(await isOrderOf(store, grantOf(c.req.raw)?.userDid, id)))
       return c.json({ error: 'no such order' }, 404)
     return streamSSE(c, async (stream) => {
       for (const [index, stage] of STAGES.entries()) {
@@ -90,9 +92,9 @@ async function orderIn(body: Promise<unknown>): Promise<Order | undefined> {
 const totalOf = (order: Order | undefined): number =>
   order === undefined ? 0 : order.goods.price * order.quantity
 
-async function ownerOf(store: Store, id: string): Promise<string | undefined> {
-  const { results } = await store.transact(ORDERS, [{ op: 'get', key: id }], now())
-  return results[0] === undefined ? undefined : (JSON.parse(results[0].value) as { user?: string }).user
+async function isOrderOf(store: Store, user: string | undefined, id: string): Promise<boolean> {
+  const { results } = await store.transact(ordersOf(user), [{ op: 'get', key: id }], now())
+  return results[0] !== undefined
 }
 
 const now = (): number => Math.floor(Date.now() / 1000)

@@ -22,7 +22,12 @@ export interface ShopOptions {
   readonly ask: 'always' | 'never'
   /** undefined: no limit. */
   readonly rateLimit: string | undefined
-  readonly db: string
+  /** Where the state lies: `sqlite:FILE`, `postgres://…`, `redis://…`. */
+  readonly store: string
+  /** The file of the shop's key; undefined: a new one, or for a file of SQLite the one beside it. */
+  readonly identity: string | undefined
+  /** Public ones; empty: the loopback addresses that it listens on. */
+  readonly origins: readonly string[]
   readonly timeouts: ReadonlyMap<TimeoutName, number>
   /** Tell the story of every step on standard output. */
   readonly narrate: boolean
@@ -35,7 +40,11 @@ export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol D
   --enrol DID           link this user to an account of the shop; repeatable
   --ask always|never    whether the user is asked to confirm (default always)
   --rate-limit V|none   such as 100/minute, the default
-  --db FILE             the SQLite file (default: in memory)
+  --store URL           sqlite:FILE, postgres://… or redis://…; nodes share it (default: in memory)
+  --db FILE             short for --store sqlite:FILE
+  --identity FILE       the shop's key, PKCS#8 PEM, made where there is none; the same for every node
+  --origin URL          the public origin, where a balancer stands before the nodes; repeatable
+  --cert F --key F      certificate and key, PEM, instead of new ones
   --confirm-timeout S   --handshake-timeout S   --provisional S   --rotation-overlap S
   --rotation-supersede S   --token-ttl S   --denial-backoff S
                         shorten the profile's waiting times, in seconds`
@@ -55,7 +64,10 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       enrol: { type: 'string', multiple: true, default: [] },
       ask: { type: 'string', default: 'always' },
       'rate-limit': { type: 'string', default: '100/minute' },
-      db: { type: 'string', default: ':memory:' },
+      db: text,
+      store: text,
+      identity: text,
+      origin: { type: 'string', multiple: true, default: [] },
       narrate: { type: 'boolean', default: false },
       ...Object.fromEntries(TIMEOUTS.map((name) => [name, text])),
     },
@@ -75,10 +87,21 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
     enrol: values.enrol,
     ask: values.ask,
     rateLimit: values['rate-limit'] === 'none' ? undefined : values['rate-limit'],
-    db: values.db,
+    store: storeUrl(values.store, values.db),
+    identity: values.identity,
+    origins: values.origin,
     narrate: values.narrate,
     timeouts: new Map(timeouts),
   }
+}
+
+function storeUrl(store: string | undefined, db: string | undefined): string {
+  if (store !== undefined && db !== undefined) throw new Error('--db is short for --store: give one of them')
+  const url = store ?? `sqlite:${db ?? ':memory:'}`
+  if (!/^(sqlite:.|(postgres|postgresql|redis|rediss):\/\/.)/.test(url)) {
+    throw new Error(`--store ${url}: sqlite:FILE, postgres://… or redis://…`)
+  }
+  return url
 }
 
 const isDid = (text: string): boolean => /^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$/.test(text)

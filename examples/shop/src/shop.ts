@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { toNodeListener } from 'athkit/adapters/node'
 import { atMost, createService, type ServiceEvent, type Timeouts } from 'athkit/service'
 import type { Store } from 'athkit/store'
-import { sqlite } from 'athkit/store/sqlite'
 import { createApi } from './api.ts'
 import { makeLocalCertificates } from './certificates.ts'
 import { identityIn } from './identity.ts'
 import { narrator, report } from './narrator.ts'
+import { openStore } from './open-store.ts'
 import { parseShopOptions, SHOP_USAGE, type ShopOptions, type TimeoutName } from './options.ts'
 import { storyOf } from './shop-story.ts'
 
@@ -31,14 +31,11 @@ const TIMEOUT_OF: Record<TimeoutName, keyof Timeouts> = {
 
 async function main(options: ShopOptions): Promise<void> {
   const { servers, port } = await listen(options)
-  const store = await sqlite(options.db)
-  const identity = await identityIn(options.db === ':memory:' ? undefined : `${options.db}.key`)
-  const origin = `https://localhost:${port}`
-  const service = serviceOf(options, {
-    identity,
-    store,
-    origins: [origin, `https://127.0.0.1:${port}`, `https://[::1]:${port}`],
-  })
+  const { store, close } = await openStore(options.store)
+  const identity = await identityIn(options.identity ?? keyBeside(options.store))
+  const loopback = ['localhost', '127.0.0.1', '[::1]'].map((host) => `https://${host}:${port}`)
+  const origins = options.origins.length > 0 ? options.origins : loopback
+  const service = serviceOf(options, { identity, store, origins })
   const api = createApi(service, store)
   const listener = toNodeListener((request, { address }) => api.fetch(request, { address }))
   for (const server of servers) server.on('request', listener)
@@ -48,11 +45,17 @@ async function main(options: ShopOptions): Promise<void> {
         server.close()
         server.closeAllConnections()
       }
-      void store.close().then(() => process.exit(0))
+      void close().then(() => process.exit(0))
     })
   }
-  report({ origin, server_did: identity.did })
+  report({ origin: origins[0], server_did: identity.did, port })
 }
+
+/** A file of SQLite has its key beside it, so that a shop that starts again is the same shop. */
+const keyBeside = (store: string): string | undefined =>
+  store.startsWith('sqlite:') && store !== 'sqlite::memory:'
+    ? `${store.slice('sqlite:'.length)}.key`
+    : undefined
 
 interface Parts {
   readonly identity: Awaited<ReturnType<typeof identityIn>>

@@ -4,6 +4,7 @@ import type { ServiceContext } from './context.ts'
 import type { Completion } from './handshake-state.ts'
 import { forgottenAt, indexGrant, notRevoked } from './revocation/index-rows.ts'
 import { pairPartition } from './rows.ts'
+import { openWindow } from './windows.ts'
 
 /**
  * Commits a grant and its session into the partition of their pair, in one transaction that also looks for a revocation
@@ -36,6 +37,7 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
     },
     ...guards,
     { op: 'put', key: `session:${session.sid}`, value: JSON.stringify(session), expiresAt },
+    ...session.epochs.map((epoch) => openWindow(session.sid, epoch)),
   ]
   if (grant.use !== undefined) {
     operations.push({ op: 'put', key: grant.use.key, value: 'reserved', expiresAt: grant.provisionalUntil })

@@ -4,6 +4,7 @@ import type { AccessTokenClaims } from '../../token/access-token.ts'
 import { formatRateLimit, type RateLimit } from '../../token/restrictions.ts'
 import type { ServiceContext } from '../context.ts'
 import { usedKey } from '../revocation/grants.ts'
+import { windowEndsAt } from '../windows.ts'
 import { confirm, isFirst } from './confirm.ts'
 import {
   type Claim,
@@ -16,7 +17,7 @@ import {
   settleClaim,
 } from './idempotency.ts'
 import { restrictOf } from './restrict.ts'
-import { type FoundKeys, forget, KEYS_LIVE_SECONDS, refresh, unknown } from './sessions.ts'
+import { type FoundKeys, forget, refresh, unknown } from './sessions.ts'
 
 /** A request whose record 0 has opened, and what was found out about it without the store. */
 export interface Candidate extends FoundKeys {
@@ -36,9 +37,6 @@ export interface Admitted {
   /** The answer that an earlier copy got, which this one gets as well (ATH-7.7). */
   readonly kept?: KeptAnswer
 }
-
-/** How long a replay window is kept beyond its keys. */
-const WINDOW_KEPT_SECONDS = 600
 
 /**
  * Marks the request as used and decides whether it may go on, in one atomic, durable operation of the store (ATH-7.6); what needs
@@ -74,7 +72,7 @@ interface Marked {
 async function mark(context: ServiceContext, candidate: Candidate): Promise<Marked> {
   const { known, epoch, seq, own, fault, token } = candidate
   const now = context.now()
-  const expiresAt = epoch.row.createdAt + KEYS_LIVE_SECONDS + WINDOW_KEPT_SECONDS
+  const expiresAt = windowEndsAt(epoch.row)
   const operations: Operation[] = [
     { op: 'get', key: known.sessionKey, if: 'present', onRefusal: 'stop' },
     { op: 'mark', key: epoch.windowKey, seq, expiresAt, onRefusal: 'stop' },

@@ -7,6 +7,7 @@ import { answerRotation, receiveRotationRequest } from '../../session/rotation.t
 import type { ServiceContext } from '../context.ts'
 import { forgottenAt } from '../revocation/index-rows.ts'
 import type { EpochRow, SessionRow } from '../rows.ts'
+import { openWindow } from '../windows.ts'
 import { readAgain } from './confirm.ts'
 import { type FoundKeys, type KnownSession, refresh } from './sessions.ts'
 
@@ -86,7 +87,10 @@ async function issue(
   const value = JSON.stringify(changed)
   const { outcome, results } = await context.store.transact(
     known.partition,
-    [{ op: 'put', key: known.sessionKey, value, if: sessionVersion, expiresAt: forgottenAt(grant) }],
+    [
+      { op: 'put', key: known.sessionKey, value, if: sessionVersion, expiresAt: forgottenAt(grant) },
+      openWindow(known.sid, row),
+    ],
     now,
   )
   const written = results[0]?.row

@@ -5,10 +5,10 @@ import { encodeResponseHeader } from '../../session/header.ts'
 import { createSealer, exchangeKey, MOST_PLAINTEXT } from '../../session/records.ts'
 import { carryAnswer } from '../carried.ts'
 import type { ServiceContext } from '../context.ts'
+import { KEYS_LIVE_SECONDS } from '../windows.ts'
 import type { Answer } from './answer.ts'
 import { type FirstBytes, firstBytes } from './first-bytes.ts'
 import type { Received } from './receive.ts'
-import { KEYS_LIVE_SECONDS } from './sessions.ts'
 import { nodeState } from './state.ts'
 
 const STREAMED = { status: 200, headers: { 'content-type': 'application/ath-sealed' } }

@@ -8,6 +8,7 @@ import type { ServiceContext } from '../context.ts'
 import { grantKey } from '../revocation/end-grant.ts'
 import { pointerTo } from '../revocation/index-rows.ts'
 import type { EpochRow, GrantRow, SessionRow } from '../rows.ts'
+import { KEYS_LIVE_SECONDS, windowKey } from '../windows.ts'
 import { nodeState } from './state.ts'
 
 /** A session as this process knows it: parsed rows, keys, tokens whose signature was checked. */
@@ -37,9 +38,6 @@ export interface KnownEpoch {
 
 /** Sessions that a process remembers; a look-up costs two round trips, once. */
 const MOST_SESSIONS = 10_000
-
-/** ATH-7.9: keys older than this are refused by both sides. */
-export const KEYS_LIVE_SECONDS = 86_400
 
 export const sessionKey = (sid: string) => `session:${sid}`
 
@@ -141,7 +139,7 @@ function importEpochs({ session, epochs, sid }: KnownSession): void {
   }
   for (const row of session.epochs) {
     const keys = epochs.get(row.epoch)?.keys ?? keysOfRow(row, session.cipher as CipherSuite)
-    epochs.set(row.epoch, { row, keys, windowKey: `${sid}:${row.epoch}` })
+    epochs.set(row.epoch, { row, keys, windowKey: windowKey(sid, row.epoch) })
   }
 }
 

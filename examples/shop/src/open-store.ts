@@ -1,0 +1,40 @@
+import type { Store } from 'athkit/store'
+import { postgres } from 'athkit/store/postgres'
+import { redis } from 'athkit/store/redis'
+import { sqlite } from 'athkit/store/sqlite'
+
+const CONNECTIONS = 10
+
+/** The store that a URL names, and what closes it with its connections. */
+export async function openStore(url: string): Promise<{ store: Store; close: () => Promise<void> }> {
+  if (url.startsWith('sqlite:')) {
+    const store = await sqlite(url.slice('sqlite:'.length))
+    return { store, close: () => store.close() }
+  }
+  return url.startsWith('postgres') ? openPostgres(url) : openRedis(url)
+}
+
+async function openPostgres(url: string) {
+  const { default: pg } = await import('pg')
+  const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, connectionTimeoutMillis: 5000 })
+  const store = await postgres(pool)
+  const close = async () => {
+    await store.close()
+    await pool.end()
+  }
+  return { store, close }
+}
+
+async function openRedis(url: string) {
+  const { createClient } = await import('redis')
+  // What cannot be sent now is refused now: nobody waits behind a server that is gone.
+  const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 200 } })
+  client.on('error', () => undefined)
+  await client.connect()
+  const store = await redis(client)
+  const close = async () => {
+    await store.close()
+    client.destroy()
+  }
+  return { store, close }
+}
