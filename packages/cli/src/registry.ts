@@ -3,7 +3,7 @@ import { createRegistry } from 'athkit/registry'
 import { sqlite } from 'athkit/store/sqlite'
 import { type Command, InvalidArgumentError } from 'commander'
 import { readText, writeText } from './files.ts'
-import { listenOnLoopback, makeLocalCertificates, type ServerCertificate } from './loopback/index.ts'
+import { listenOnLoopback, type ServerCertificate } from './loopback/listen.ts'
 import { fail } from './outcome.ts'
 import { Usage } from './trouble.ts'
 
@@ -74,6 +74,8 @@ async function certificate({ cert, key, caFile }: RegistryOptions): Promise<Serv
   if (cert !== undefined || key !== undefined) throw new Usage('--cert and --key go together')
   if (caFile === undefined)
     throw new Usage('--ca-file FILE, or --cert and --key: nobody could trust it otherwise')
+  // It takes longer to load than every other command takes to run.
+  const { makeLocalCertificates } = await import('./loopback/certificates.ts')
   const made = await makeLocalCertificates()
   writeText(caFile, made.ca)
   return made
