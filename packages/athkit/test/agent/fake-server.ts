@@ -40,6 +40,8 @@ export interface Seen {
 }
 
 export interface FakeOptions extends Hooks {
+  /** {@link ORIGIN} without it. */
+  readonly origin?: string
   /** How often the agent is told to wait before the user has answered; 0: nobody is asked. */
   readonly polls?: number
   readonly capabilities?: readonly string[]
@@ -66,6 +68,7 @@ export function createFake(
   given: FakeOptions & { readonly server: h.Identity; readonly clock: { now: number } },
 ) {
   const options = { ...given }
+  const { origin: audience = ORIGIN } = given
   const { server, clock } = given
   const handshakes = new Map<string, Handshake>()
   const sessions = new Map<string, FakeSession>()
@@ -86,7 +89,7 @@ export function createFake(
 
   async function begin(body: Uint8Array): Promise<Response> {
     const message = JSON.parse(new TextDecoder().decode(body))
-    const { request: m1 } = await h.receiveHandshakeRequest(message, { origins: [ORIGIN], now: now() })
+    const { request: m1 } = await h.receiveHandshakeRequest(message, { origins: [audience], now: now() })
     const negotiated = h.negotiate(m1, {
       ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities }),
       keys: [(await h.clientKeyOf(m1)).alg, server.signer.publicKey.alg],
@@ -94,7 +97,7 @@ export function createFake(
     const given: h.HandshakeResponseOptions = {
       server,
       request: m1,
-      audience: ORIGIN,
+      audience,
       negotiated,
       now: now(),
       random: randomBytes(16),
@@ -160,7 +163,6 @@ export function createFake(
 
   async function decide(handshake: Handshake): Promise<JsonObject[]> {
     const { m1, m2, m3, m4, m5, m9a } = handshake as Required<Handshake>
-    const audience = ORIGIN
     const handshakeHash = await h.handshakeHash(m1, m2, m3)
     const clientKey = await h.clientKeyOf(m1)
     // Its skew is judged when it comes, and not when the user has answered (ATH-3.6).
@@ -242,7 +244,7 @@ export function createFake(
 
   const fetch: Fetch = async (url, init) => {
     const { pathname, origin } = new URL(url)
-    if (origin !== ORIGIN) throw new TypeError(`dialled ${origin}`)
+    if (origin !== audience) throw new TypeError(`dialled ${origin}`)
     init.signal?.throwIfAborted()
     const request: Seen = {
       method: init.method ?? 'GET',
