@@ -18,7 +18,11 @@ export default defineConfig({
         resolve: { alias: { '#port': source('crypto/port-node.ts') } },
         test: {
           name: 'node',
-          include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+            'chaos/*/test/**/*.test.ts',
+          ],
         },
       },
       {

@@ -52,7 +52,7 @@ export async function shakeHands(agent: AgentContext, origin: string, wish: Wish
     wish.onPending?.({ expiresAt, bindingCode, requestId })
     const line = { transport: agent.transport, url: begun.url, attempts }
     try {
-      const answers = await awaitOutcome(line, pending, due, now)
+      const answers = await awaitOutcome(line, pending, due, agent)
       // 8 · 9b · what is granted, the keys and the token
       const established = await finish(begun, answers, pending.confirmation_request)
       await room?.take(waiting)

@@ -20,10 +20,14 @@ export interface AgentContext {
   readonly cipherSuite: CipherSuite
   readonly rotateEvery: number
   readonly concurrency: number
+  readonly pollSeconds: number
   readonly headWithin: number
   readonly now: () => number
   readonly sleep: Sleep
 }
+
+/** ATH-3.4: `wait` up to this is honoured. */
+export const LONGEST_POLL = 60
 
 /** ATH-7.9: keys older than this are refused by both sides. */
 export const KEYS_LIVE_SECONDS = 86_400
@@ -37,6 +41,9 @@ export function contextOf(options: AgentOptions): AgentContext {
   }
   const concurrency = options.concurrency ?? 512
   if (!(Number.isInteger(concurrency) && concurrency > 0)) throw new TypeError('concurrency: a whole number')
+  const pollSeconds = options.pollSeconds ?? LONGEST_POLL
+  if (!(Number.isInteger(pollSeconds) && pollSeconds >= 0 && pollSeconds <= LONGEST_POLL))
+    throw new TypeError('pollSeconds: from 0 to 60')
   return {
     identity: options.identity,
     vault: options.vault,
@@ -51,6 +58,7 @@ export function contextOf(options: AgentOptions): AgentContext {
     cipherSuite: options.cipherSuite ?? 'AES-256-GCM',
     rotateEvery,
     concurrency,
+    pollSeconds,
     headWithin: options.headWithin ?? 300_000,
     now,
     sleep: options.sleep ?? sleep,

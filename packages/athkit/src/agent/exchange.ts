@@ -34,6 +34,25 @@ export interface OuterAnswer {
 }
 
 /**
+ * An exchange in its turn: no more wait for an answer at a time than the window of ATH-7.6 can hold.
+ *
+ * @throws as {@link exchange}
+ */
+export async function exchangeInTurn(
+  agent: AgentContext,
+  connection: Connection,
+  request: InnerRequest,
+  signal: AbortSignal | undefined,
+): Promise<SealedAnswer | OuterAnswer> {
+  const release = await connection.slots.take(signal)
+  try {
+    return await exchange(agent, connection, request, signal)
+  } finally {
+    release()
+  }
+}
+
+/**
  * @throws AthError `transport_failed` when there was no answer, or it broke off in record 0; `peer_violation` when it does not open
  * @throws AthError `session_closed` when the epoch has no number left
  * @throws TypeError for more headers than fit into the first record
@@ -45,7 +64,6 @@ export async function exchange(
   request: InnerRequest,
   signal: AbortSignal | undefined,
 ): Promise<SealedAnswer | OuterAnswer> {
-  const release = await connection.slots.take(signal)
   const leave = connection.leases.take()
   let isRead = false
   try {
@@ -82,7 +100,6 @@ export async function exchange(
       throw trouble
     }
   } finally {
-    release()
     if (!isRead) leave()
   }
 }

@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly rotateEverySeconds?: number
   /** Sealed requests of one session that wait for an answer at a time; 512, well within the window of 1024 (ATH-7.6). */
   readonly concurrency?: number
+  /** Seconds that the server is asked to hold a question about the user's decision open: 60, less where something on the way cuts it. */
+  readonly pollSeconds?: number
   /** Milliseconds within which each answer of the handshake is complete; 30 000. */
   readonly answerWithin?: number
   /** Milliseconds within which a sealed request gets the head of its answer; 300 000. */

@@ -46,6 +46,7 @@ export async function callOwn(
   let replays = 0
   return again({ sleep: agent.sleep, signal, patience: 60 }, async () => {
     for (;;) {
+      // Not in turn: new keys and tokens are what the others wait for, and there are few of these.
       const answer = await exchange(prompt, connection, inner, signal)
       if (!answer.sealed) throw answer.error
       if (answer.head.ath === true && answer.head.status >= 400) {

@@ -5,14 +5,13 @@ import { retryAfterOf } from '../client/index.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { AthError, refuse } from '../errors.ts'
 import { type AuthorizationPending, verifyAuthorizationPending } from '../messages/index.ts'
+import { type AgentContext, LONGEST_POLL } from './context.ts'
 import { fetchOutcome, type Line } from './flight.ts'
 
 /** ATH-6.3.3. */
 const LONGEST_QUESTION = 600
 /** Seconds that an answer may take to come about after the deadline. */
 const MARGIN = 30
-/** ATH-3.4: `wait` up to this is honoured. */
-const LONGEST_POLL = 60
 
 /** A handshake that nobody had asked for comes to a person: it is given up (ATH-7.11). */
 export class WouldAsk extends Error {
@@ -35,11 +34,11 @@ export async function awaitOutcome(
   line: Line,
   pending: AuthorizationPending,
   due: number,
-  now: () => number,
+  { now, pollSeconds }: Pick<AgentContext, 'now' | 'pollSeconds'>,
 ): Promise<readonly JsonObject[]> {
   for (;;) {
     const left = Math.max(0, due - now())
-    const { status, headers, answers } = await fetchOutcome(line, Math.min(left, LONGEST_POLL))
+    const { status, headers, answers } = await fetchOutcome(line, Math.min(left, pollSeconds))
     if (status !== 202) return answers
     checkSameQuestion(verifyAuthorizationPending(answers[0], now()), pending)
     if (due <= now()) {

@@ -5,7 +5,7 @@
 import { backoff } from '../client/index.ts'
 import { AthError, HandshakeError, refuse } from '../errors.ts'
 import { type AgentContext, KEYS_LIVE_SECONDS } from './context.ts'
-import { exchange, type OuterAnswer, type SealedAnswer } from './exchange.ts'
+import { exchangeInTurn, type OuterAnswer, type SealedAnswer } from './exchange.ts'
 import { type InnerRequest, isRepeatable } from './inner-request.ts'
 import type { Live, LiveSession } from './live.ts'
 import { refusalOf } from './own.ts'
@@ -63,7 +63,7 @@ async function attempt(
     checkAge(agent, live)
     await live.rotator.rotateIfDue(signal)
     await live.renewer.renewIfDue(signal)
-    answer = await exchange(agent, live.connection, request, signal)
+    answer = await exchangeInTurn(agent, live.connection, request, signal)
     if (!answer.sealed) return { answer, error: answer.error }
     if (answer.head.ath !== true || answer.head.status < 400) return answer
     return { answer, error: await refusalOf(answer, signal) }

@@ -48,11 +48,15 @@ function innerOf({ url, method, headers, body }: Outgoing, hop: number): InnerRe
 /** Statuses that have no body (fetch, "null body status"). */
 const WITHOUT_BODY = new Set([204, 205, 304])
 
-function responseOf({ url, method }: Outgoing, answer: SealedAnswer, wasRedirected: boolean): Response {
+function responseOf(
+  { url, method, signal }: Outgoing,
+  answer: SealedAnswer,
+  wasRedirected: boolean,
+): Response {
   const { status } = answer.head
   const hasBody = method !== 'HEAD' && !WITHOUT_BODY.has(status)
   if (!hasBody) drain(answer)
-  const body = hasBody ? streamOf(undefined, wholeOrFail(answer), answer.cancel) : null
+  const body = hasBody ? streamOf(undefined, wholeOrFail(answer, signal), answer.cancel) : null
   const response = new Response(body, { status, headers: answer.head.headers as [string, string][] })
   Object.defineProperties(response, {
     url: { value: url.origin + url.pathname + url.search },
@@ -61,13 +65,17 @@ function responseOf({ url, method }: Outgoing, answer: SealedAnswer, wasRedirect
   return response
 }
 
-async function* wholeOrFail({ body }: SealedAnswer): AsyncGenerator<Uint8Array, void, undefined> {
+/** What ends early was cut short, whatever the platform calls it; the caller's own abort is the caller's. */
+async function* wholeOrFail(
+  { body }: SealedAnswer,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of body) if (chunk.length > 0) yield chunk
   } catch (error) {
-    if (!(error instanceof HandshakeError)) throw error
+    if (signal?.aborted === true) throw signal.reason
     throw new AthError('transport_failed', 'the answer was cut short, or altered on the way', {
-      rule: 'ATH-7.2',
+      rule: error instanceof HandshakeError ? 'ATH-7.2' : undefined,
       cause: error,
     })
   }

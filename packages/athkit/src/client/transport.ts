@@ -97,12 +97,19 @@ function answerOf(
   throw refusalIn(status, headers, body)
 }
 
-/** What a status other than 2xx says. A gateway's own page in the way of a 5xx is trouble on the way, and no word of the server's. */
+/** What is said below ATH, and not of it, of a request that came in pieces or not to its end. */
+const OF_THE_CONNECTION = new Set([400, 408])
+
+/**
+ * What a status other than 2xx says. A gateway's own page in the way of a 5xx is trouble on the way, and so is a bare 400 or 408 without
+ * an error object: no word of the server's.
+ */
 export function refusalIn(status: number, headers: Headers, body: Json): Error {
   try {
     return refusedBy(checkErrorObject(status, body), headers)
   } catch (error) {
-    if (status < 500) return error as Error
+    const isBare = body === undefined && OF_THE_CONNECTION.has(status)
+    if (status < 500 && !isBare) return error as Error
     return new AthError('transport_failed', `HTTP ${status} from something on the way`, { cause: error })
   }
 }
