@@ -18,6 +18,8 @@ export type AuditEvent =
   | 'sealed request refused'
   | 'restriction violated'
   | 'revoked'
+  | 'agent changed'
+  | 'policy reloaded'
   | 'user linked'
   | 'user unlinked'
   | 'DID operation'

@@ -85,7 +85,7 @@ async function take(context: ServiceContext, read: Read, message: JsonObject): P
   }
   const answer = { bare, hash: named, approved, at: now, ...(expiresAt === undefined ? {} : { expiresAt }) }
   if (!(await closeAnswered(context, read, answer))) return false
-  announce(context, row, approved)
+  announce(context, row)
   return true
 }
 
@@ -99,15 +99,9 @@ function whyNot({ question }: QuestionRow, message: JsonObject): Error {
   })
 }
 
-function announce(
-  context: ServiceContext,
-  { question, handshakeId, clientDid }: QuestionRow,
-  approved: readonly string[],
-) {
-  const { request_id: requestId, user_did: userDid } = question
-  context.emit({ type: 'confirmation_answered', requestId, userDid, clientDid, approved })
+function announce(context: ServiceContext, { question, handshakeId }: QuestionRow): void {
   context.hub.wake(handshakeTopic(handshakeId))
-  context.hub.wake(userTopic(userDid))
+  context.hub.wake(userTopic(question.user_did))
 }
 
 const unknown = () => refuse('confirmation_unknown', 'no such question', { rule: 'ATH-6.3.3', step: 'm7' })

@@ -12,6 +12,7 @@ import {
   receiveHandshakeRequest,
 } from '../handshake/index.ts'
 import { addressGroup } from '../net/address.ts'
+import type { Started } from './audit-facts.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { handshakeRows } from './handshake-rows.ts'
 import type { HandshakeState } from './handshake-state.ts'
@@ -46,7 +47,7 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
   const id = randomId()
   try {
     context.admission.open(id)
-    const response = await respond(context, id, received, addressGroup(caller.address))
+    const response = await respond(context, id, received, caller.address)
     const event = { handshakeId: id, clientDid: client_did, address: caller.address }
     context.emit({ type: 'handshake_started', committedNonce: received.committed, ...event })
     return { id, response }
@@ -60,8 +61,8 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
 async function respond(
   context: ServiceContext,
   id: string,
-  { request, audience }: ReceivedHandshakeRequest,
-  requester: string,
+  { request, audience, committed: committedNonce }: ReceivedHandshakeRequest,
+  address: string,
 ): Promise<HandshakeResponse> {
   const server = context.identity
   const clientKey = await clientKeyOf(request)
@@ -69,12 +70,14 @@ async function respond(
     capabilities: context.capabilities,
     keys: [clientKey.alg, server.signer.publicKey.alg],
   })
-  const resolution = await resolveClient(context, request.client_did, clientKey, requester)
+  const resolution = await resolveClient(context, request.client_did, clientKey, addressGroup(address))
   const now = context.now()
   const random = randomBytes(16)
   const response = await createHandshakeResponse({ server, request, audience, negotiated, now, random })
+  const started: Started = { at: now, address, committedNonce }
   const state: HandshakeState = {
     id,
+    started,
     audience,
     clientInfo: await clientInfo(context, request.client_did, resolution),
     m1: request,

@@ -1,3 +1,4 @@
+import { type AuditOptions, auditMistakes } from '../audit/index.ts'
 import { didFromKey, parseDid } from '../did/did.ts'
 import { HandshakeError } from '../errors.ts'
 import { areScopes, CAPABILITIES } from '../handshake/index.ts'
@@ -37,6 +38,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'allowPlaintextOnLoopback',
   'streamingRoutes',
   'onEvent',
+  'audit',
   'clock',
 ])
 
@@ -139,6 +141,12 @@ export function checkEndpoints(given: Partial<Endpoints> = {}): Endpoints {
       throw wrong(`endpoints: ${path} lies inside ${inside}; each needs a path of its own`)
   }
   return paths
+}
+
+export function checkAudit({ audit = {} }: ServiceOptions): AuditOptions {
+  const [mistake] = auditMistakes(audit)
+  if (mistake !== undefined) throw wrong(mistake)
+  return audit
 }
 
 /** @returns the names that somebody enforces. A restriction that nobody does fails closed here, before anything is granted. */

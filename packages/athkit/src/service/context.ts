@@ -1,3 +1,4 @@
+import type { Audit } from '../audit/index.ts'
 import type { Awaitable } from '../crypto/bytes.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import type { PublicKey } from '../crypto/keys.ts'
@@ -27,6 +28,7 @@ export interface ServiceContext {
   readonly name: string
   readonly appId: string
   readonly store: Store
+  readonly audit: Audit
   readonly resolver: Resolver
   readonly users: Users
   readonly channel: ConfirmationChannel
@@ -62,7 +64,7 @@ export interface ServiceContext {
 }
 
 /** What keeping and ending grants takes: a service has it, and so has an operator's tool on the same store. */
-export type Bookkeeping = Pick<ServiceContext, 'store' | 'now' | 'emit' | 'grantEnded'>
+export type Bookkeeping = Pick<ServiceContext, 'store' | 'audit' | 'now' | 'emit' | 'grantEnded'>
 
 /** Who is at the other end of a connection. */
 export interface Caller {

@@ -1,3 +1,4 @@
+import { type Audit, chainPartition, createAudit } from '../audit/index.ts'
 import type { Awaitable } from '../crypto/bytes.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
 import { createResolver } from '../did/resolver.ts'
@@ -25,6 +26,7 @@ import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
 import { type Operator, operatorOf } from './operator.ts'
 import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
 import { createPolicies, type Policy, type PolicyDocument } from './policy/index.ts'
+import { write } from './record.ts'
 import { endLink, listGrants, receiveRevocation } from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
 import { nodeState } from './sealed/state.ts'
@@ -61,6 +63,8 @@ export interface Service extends Handshakes, Operator {
   readonly enrolment: Enrolments | undefined
   /** A user's link to an account has ended elsewhere: so do the grants that were made under it. @returns how many */
   endLink(userDid: string, account: string): Promise<number>
+  /** What this process writes down (ATH-10). */
+  readonly audit: Audit
   /** Before anything else that is not sealed is looked at (ATH-4.4). @throws HandshakeError `rate_limited` */
   admit(caller: Caller): void
   /** Replaces the policy, for whatever is decided from now on. @throws TypeError for a wrong one: the one in force stays */
@@ -107,6 +111,7 @@ export function createService(options: ServiceOptions): Service {
     },
     enrolment: areLinkedHere(options.users) ? createEnrolments(context, options.users) : undefined,
     endLink: (userDid, account) => endLink(context, userDid, account, 'unlinked'),
+    audit: context.audit,
     admit: ({ address }) => context.admission.admitRequest(address),
     reloadPolicy: (policy) => context.policies.reload(policy),
     emit: context.emit,
@@ -125,12 +130,21 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
   const timeouts = checkTimeouts(options.timeouts)
   const limits = checkLimits(options.limits)
   const { identity, name, users, store, enforcers = new Map() } = options
+  const tell = emitterOf(options.onEvent ?? toConsole)
+  const failed = (cause: unknown) => tell({ type: 'failed', where: 'audit', cause })
+  const audit = createAudit({ store, signer: identity.signer, now, failed }, check.checkAudit(options))
+  const emit = (event: ServiceEvent): void => {
+    tell(event)
+    // Of the process and of no request: so nothing waits for its entry (ATH-10).
+    if (event.type !== 'warning' && event.type !== 'policy_reloaded') return
+    write({ store, audit, now }, chainPartition(audit.process), [], [event]).catch(failed)
+  }
   const known = {
     scopes: check.checkScopes(options),
     restrictions: options.restrictions ?? {},
     enforced: check.checkRestrictions(options),
     budgets: budgetsOf(enforcers),
-    emit: emitterOf(options.onEvent ?? toConsole),
+    emit,
   }
   const context: ServiceContext = {
     ...known,
@@ -142,6 +156,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     name,
     appId: options.appId ?? name,
     store,
+    audit,
     resolver: options.resolver ?? createResolver({ now }),
     users,
     channel: options.confirm ?? walletInbox(),

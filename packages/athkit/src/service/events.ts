@@ -1,5 +1,6 @@
 import type { ErrorName } from '../errors.ts'
 import type { DenialCode } from '../handshake/decision.ts'
+import type { Started } from './audit-facts.ts'
 
 /**
  * What the service decided, told to the operator's `onEvent` in full (ATH-9, ATH-10). Nothing in an event is a token, a key or a
@@ -11,7 +12,15 @@ export type ServiceEvent =
       readonly committedNonce: boolean
       readonly address: string
     } & InHandshake)
-  | ({ readonly type: 'identity_proven' } & InHandshake)
+  | ({ readonly type: 'identity_proven'; readonly started: Started } & InHandshake)
+  /** They are who they say, and are not let in. */
+  | ({
+      readonly type: 'identity_refused'
+      readonly error: ErrorName
+      readonly reason: string
+      readonly rule?: string | undefined
+      readonly started: Started
+    } & InHandshake)
   | ({
       readonly type: 'confirmation_sent'
       readonly requestId: string
@@ -61,10 +70,14 @@ export type ServiceEvent =
     } & InGrant)
   | {
       readonly type: 'revoked'
-      readonly kind: 'grant' | 'credential'
+      /** `request`: the question that a user names. `party`, `agent`, `link`: all grants of a DID, an agent, a user's account. */
+      readonly kind: 'grant' | 'credential' | 'request' | 'party' | 'agent' | 'link'
       readonly id: string
       readonly by: string
       readonly reason: string
+      readonly userDid?: string
+      readonly clientDid?: string
+      readonly grantId?: string
     }
   /** The operator's word about an agent; `pending`: one is waited for. */
   | {
@@ -89,6 +102,8 @@ export type ServiceEvent =
       readonly rule?: string | undefined
       readonly step?: string | undefined
       readonly handshakeId?: string | undefined
+      /** It ended a handshake whose identity was proven. */
+      readonly ended?: boolean | undefined
       readonly clientDid?: string | undefined
       readonly userDid?: string | undefined
       readonly grantId?: string | undefined

@@ -3,6 +3,7 @@ import { isObject } from '../crypto/shape.ts'
 import { HandshakeError, refuse } from '../errors.ts'
 import type { ConfirmationRequest } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
+import type { ServiceEvent } from './events.ts'
 import { isExpired } from './handshake-rows.ts'
 import type { Answer, HandshakeState, Phase } from './handshake-state.ts'
 import { takenBefore, tokenReceiptIsGone } from './receipts.ts'
@@ -18,6 +19,8 @@ export interface Flown {
   readonly answers: readonly Answer[]
   readonly refusal?: HandshakeError
   readonly question?: ConfirmationRequest
+  /** What was decided on the way, in order. */
+  readonly events?: readonly ServiceEvent[]
 }
 
 /** Takes messages in order, up to the first that fails or waits; those behind a wait are kept. */
@@ -29,6 +32,7 @@ export async function fly(
 ): Promise<Flown> {
   const receivedAt = context.now()
   const answers: Answer[] = []
+  const events: ServiceEvent[] = []
   let state = before
   for (const [index, message] of messages.entries()) {
     const step = await attempt(context, state, message, receivedAt)
@@ -37,11 +41,17 @@ export async function fly(
     state = isFirstScopeRequest ? withFlight(step, behind, isArray, receivedAt) : step.state
     if (step.waits === true) state = keep(state, behind, receivedAt)
     answers.push(step.answer)
-    const rest = { state, answers, ...(step.question === undefined ? {} : { question: step.question }) }
+    events.push(...(step.events ?? []))
+    const rest = {
+      state,
+      answers,
+      events,
+      ...(step.question === undefined ? {} : { question: step.question }),
+    }
     if (step.refusal !== undefined) return { ...rest, refusal: step.refusal }
     if (step.waits === true || step.answer.status >= 400) return rest
   }
-  return { state, answers }
+  return { state, answers, events }
 }
 
 /** The outcome of a question, and what was kept behind it: made when it is first fetched (ATH-3.6). */
@@ -50,16 +60,18 @@ export async function settleAndFollow(context: ServiceContext, before: Handshake
   let state = settled.state
   if (state.phase !== 'keys') return settled
   const { flight } = state
+  const events = [...(settled.events ?? [])]
   for (const { message, receivedAt } of flight?.kept ?? []) {
     const step = await attempt(context, state, message, receivedAt)
     if (step.answer.status === 429 || step.answer.status >= 500)
       throw step.refusal ?? new Error('not answered')
     state = step.state
+    events.push(...(step.events ?? []))
     if (step.refusal === undefined) continue
     if (flight !== undefined) state = { ...state, flight: { ...flight, failure: step.answer } }
     break
   }
-  return { ...settled, state: { ...state, flight: { ...(state.flight ?? NO_FLIGHT), kept: [] } } }
+  return { ...settled, events, state: { ...state, flight: { ...(state.flight ?? NO_FLIGHT), kept: [] } } }
 }
 
 const NO_FLIGHT = { isArray: false, kept: [], withKeys: false }

@@ -2,6 +2,7 @@ import { refuse } from '../errors.ts'
 import type { Operation } from '../store/store.ts'
 import type { ServiceContext } from './context.ts'
 import type { Completion } from './handshake-state.ts'
+import { record } from './record.ts'
 import { forgottenAt, indexGrant, notRevoked } from './revocation/index-rows.ts'
 import { pairPartition } from './rows.ts'
 import { openWindow } from './windows.ts'
@@ -42,17 +43,16 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
   if (grant.use !== undefined) {
     operations.push({ op: 'put', key: grant.use.key, value: 'reserved', expiresAt: grant.provisionalUntil })
   }
-  const { outcome } = await context.store.transact(partition, operations, now)
-  if (outcome === 'aborted') throw revoked()
-  if (outcome === 'stopped') return
-  context.emit({
+  const issued = {
     type: 'token_issued',
     handshakeId: grant.handshakeId,
     grantId: grant.id,
     sid: grant.sid,
     clientDid: grant.clientDid,
     userDid: grant.userDid,
-  })
+  } as const
+  const { outcome } = await record(context, partition, operations, [issued])
+  if (outcome === 'aborted') throw revoked()
 }
 
 /** Whether it was committed before: what came of it since, a revocation included, changes nothing about a receipt (ATH-3.5). */

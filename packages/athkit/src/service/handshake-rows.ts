@@ -1,5 +1,7 @@
 import type { ServiceContext } from './context.ts'
+import type { ServiceEvent } from './events.ts'
 import type { HandshakeState } from './handshake-state.ts'
+import { record } from './record.ts'
 import { handshakePartition } from './rows.ts'
 
 /** A state as it was read, and the version that its successor replaces. */
@@ -10,8 +12,11 @@ export interface LoadedHandshake {
 
 export interface HandshakeRows {
   load(id: string): Promise<LoadedHandshake | undefined>
-  /** @returns whether it was stored: false when another node was first */
-  save(state: HandshakeState, version: number | 'absent'): Promise<boolean>
+  /**
+   * @param events written down with it, and told once it is stored
+   * @returns whether it was stored: false when another node was first
+   */
+  save(state: HandshakeState, version: number | 'absent', events?: readonly ServiceEvent[]): Promise<boolean>
 }
 
 /** 128 random bits (ATH-3.3). */
@@ -54,8 +59,9 @@ function createHandshakeRows(context: ServiceContext): HandshakeRows {
       return known?.version === row.version ? known : remember(JSON.parse(row.value), row.version)
     },
 
-    async save(state, version) {
-      const { outcome, results } = await context.store.transact(
+    async save(state, version, events = []) {
+      const { outcome, results } = await record(
+        context,
         handshakePartition(state.id),
         [
           {
@@ -66,7 +72,7 @@ function createHandshakeRows(context: ServiceContext): HandshakeRows {
             expiresAt: forgottenAt(state, context.timeouts),
           },
         ],
-        context.now(),
+        events,
       )
       const stored = results[0]?.row
       if (outcome !== 'done' || stored === undefined) return false

@@ -5,6 +5,7 @@ import type {
   HandshakeResponse,
   VerifiedCredential,
 } from '../handshake/index.ts'
+import type { Started } from './audit-facts.ts'
 import type { GrantRow, SessionRow } from './rows.ts'
 
 /**
@@ -13,6 +14,8 @@ import type { GrantRow, SessionRow } from './rows.ts'
  */
 export interface HandshakeState {
   readonly id: string
+  /** For the audit, once it is known whose handshake it is. */
+  readonly started: Started
   readonly audience: string
   readonly clientInfo: JsonObject
   readonly m1: HandshakeRequest

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '../crypto/json.ts'
 import { HandshakeError, refuse } from '../errors.ts'
 import type { ServiceContext } from './context.ts'
 import { deliver } from './delivery.ts'
+import type { ServiceEvent } from './events.ts'
 import { type Flown, fly, outOfOrder, settleAndFollow } from './flight.ts'
 import { commitGrant, isCommitted } from './grant-commit.ts'
 import { handshakeRows, isExpired, type LoadedHandshake } from './handshake-rows.ts'
@@ -44,8 +45,12 @@ export function createHandshakes(context: ServiceContext): Handshakes {
         const loaded = await rows.load(id)
         if (loaded === undefined) throw refuse('handshake_unknown', 'no such handshake', { rule: 'ATH-3.7' })
         const flown = await work(loaded.state)
-        if (flown.state !== loaded.state && !(await rows.save(flown.state, loaded.version))) continue
-        if (flown.refusal !== undefined) emitRefusal(context, flown.state, flown.refusal)
+        const { state, refusal, events = [] } = flown
+        const isStep = state !== loaded.state
+        const refused = refusal && refusalOf(state, refusal, isStep && state.phase === 'ended')
+        const told = refused === undefined ? events : [...events, refused]
+        if (isStep && !(await rows.save(state, loaded.version, told))) continue
+        if (!isStep && refused !== undefined) context.emit(refused)
         if (flown.question !== undefined) deliver(context, flown.question, id)
         return (await commit(loaded, flown)) ?? flown
       }
@@ -74,13 +79,12 @@ export function createHandshakes(context: ServiceContext): Handshakes {
       const { completion: _, ...rest } = ended.state
       const state: HandshakeState = { ...rest, phase: 'ended', m9a: { message, answer } }
       // Another node finds the same refusal, and writes the same end.
-      await rows.save(state, ended.version)
+      await rows.save(state, ended.version, [refusalOf(state, error, true)])
     }
     const { m1, user, id: handshakeId } = flown.state
     if (user?.maxUses !== undefined) {
       await releaseUse(context, { ...user, clientDid: m1.client_did, handshakeId })
     }
-    emitRefusal(context, flown.state, error)
     const held = flown.state.m9a?.answer
     return { ...flown, answers: flown.answers.map((given) => (given === held ? answer : given)) }
   }
@@ -143,9 +147,12 @@ async function outcomeOf(
   const step = before.phase === 'asking' ? await settleAndFollow(context, before) : undefined
   const state = step?.state ?? before
   const { flight, m5, m9a, refused } = state
-  const refusal = step?.refusal === undefined ? {} : { refusal: step.refusal }
+  const refusal = {
+    ...(step?.refusal === undefined ? {} : { refusal: step.refusal }),
+    ...(step?.events === undefined ? {} : { events: step.events }),
+  }
   if (step?.waits === true)
-    return { flown: { state, answers: [step.answer] }, asArray: flight?.isArray === true }
+    return { flown: { state, answers: [step.answer], ...refusal }, asArray: flight?.isArray === true }
   if (m5?.answer === undefined) throw new Error('an outcome without an answer')
   if (flight?.isArray !== true) return { flown: { state, answers: [m5.answer], ...refusal }, asArray: false }
   const behind = flight.withKeys ? (m9a?.answer ?? flight.failure ?? refused?.at(-1)?.answer) : undefined
@@ -158,8 +165,10 @@ async function outcomeOf(
 const isGone = (context: ServiceContext, state: HandshakeState, answer: Answer): boolean =>
   answer.status === 200 && tokenReceiptIsGone(state, context.now())
 
-function emitRefusal(context: ServiceContext, { id, m1, user }: HandshakeState, error: HandshakeError): void {
+/** @param ends whether the handshake is over with it: then it is written down, if it was known whose it was */
+function refusalOf({ id, m1, m3, user }: HandshakeState, error: HandshakeError, ends: boolean): ServiceEvent {
   const { reason, rule, step } = error
   const of = { handshakeId: id, clientDid: m1.client_did, userDid: user?.userDid }
-  context.emit({ type: 'refused', error: error.error, reason, rule, step, ...of })
+  const ended = ends && m3?.answer?.status === 200
+  return { type: 'refused', error: error.error, reason, rule, step, ended, ...of }
 }

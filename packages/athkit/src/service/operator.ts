@@ -1,3 +1,4 @@
+import { createAudit } from '../audit/index.ts'
 import type { GrantsListing } from '../messages/grants.ts'
 import type { Store } from '../store/store.ts'
 import { type Agents, createAgents } from './agents/agents.ts'
@@ -35,15 +36,26 @@ export interface OperatorOptions {
   readonly now?: () => number
 }
 
-export function createOperator({ store, by, onEvent, now }: OperatorOptions): Operator {
+/** {@link Operator}, with what it does written down in a chain of its own (ATH-10). */
+export interface OperatorTool extends Operator {
+  /** Gives what was written down its place; a service on the same store does it as well, a little later. */
+  close(): Promise<void>
+}
+
+export function createOperator({ store, by, onEvent, now }: OperatorOptions): OperatorTool {
+  const clock = now ?? (() => Math.floor(Date.now() / 1000))
+  const emit = onEvent ?? (() => undefined)
+  const failed = (cause: unknown) => emit({ type: 'failed', where: 'audit', cause })
+  const audit = createAudit({ store, signer: undefined, now: clock, failed })
   const context = {
     store,
-    now: now ?? (() => Math.floor(Date.now() / 1000)),
-    emit: onEvent ?? (() => undefined),
+    audit,
+    now: clock,
+    emit,
     // Whoever still sends under it is another process, and looks.
     grantEnded: () => undefined,
   }
-  return operatorOf(context, by ?? 'operator')
+  return { ...operatorOf(context, by ?? 'operator'), close: () => audit.close() }
 }
 
 export const operatorOf = (context: Bookkeeping, by: string): Operator => ({

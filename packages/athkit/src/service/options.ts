@@ -1,3 +1,4 @@
+import type { AuditOptions } from '../audit/index.ts'
 import type { Awaitable } from '../crypto/bytes.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import type { PublicKey } from '../crypto/keys.ts'
@@ -52,6 +53,8 @@ export interface ServiceOptions {
   /** Routes whose handlers read a sealed body before its last record has come, of any length (ATH-7.4); `path` without its query. */
   readonly streamingRoutes?: (method: string, path: string) => boolean
   readonly onEvent?: (event: ServiceEvent) => void
+  /** How this process keeps its chain of audit entries (ATH-10). */
+  readonly audit?: AuditOptions
   /** Unix milliseconds. */
   readonly clock?: () => number
 }

@@ -1,6 +1,8 @@
 import type { ConfirmationRequest } from '../handshake/index.ts'
 import type { Get, Operation, Row } from '../store/store.ts'
 import type { ServiceContext } from './context.ts'
+import type { ServiceEvent } from './events.ts'
+import { write } from './record.ts'
 import { userPartition } from './rows.ts'
 
 /** Row `question:REQUEST` of a user: m6, and what became of it. */
@@ -87,12 +89,17 @@ const parsed = <T>(row: Row): Versioned<T> => ({ value: JSON.parse(row.value) as
 /** A denial is remembered for a month, and with it how long the next wait is. */
 const ASKED_KEPT_SECONDS = 30 * 86_400
 
-/** Replaces all that was read, in its versions; false when somebody else was first. */
+/**
+ * Replaces all that was read, in its versions; false when somebody else was first.
+ *
+ * @param event what it means, written down with it
+ */
 export async function writeQuestion(
   context: ServiceContext,
   userDid: string,
   read: QuestionRows,
   next: { readonly question: QuestionRow; readonly asked: AskedRow; readonly asking: AskingRow },
+  event: ServiceEvent,
 ): Promise<boolean> {
   const { question } = next.question
   const now = context.now()
@@ -105,7 +112,8 @@ export async function writeQuestion(
     expiresAt,
   })
   const latest = Math.max(question.expires_at, ...next.asking.map(({ expiresAt }) => expiresAt))
-  const { outcome } = await context.store.transact(
+  const { outcome } = await write(
+    context,
     userPartition(userDid),
     [
       put(
@@ -117,7 +125,7 @@ export async function writeQuestion(
       put(askedKey(next.question.clientDid), next.asked, read.asked.version, now + ASKED_KEPT_SECONDS),
       put(ASKING_KEY, next.asking, read.asking.version, latest + 1),
     ],
-    now,
+    [event],
   )
   return outcome === 'done'
 }

@@ -3,6 +3,7 @@ import { randomId, randomInteger } from '../crypto/random.ts'
 import { refuse } from '../errors.ts'
 import { type ConfirmationRequest, createConfirmationRequest } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
+import type { ServiceEvent } from './events.ts'
 import {
   type AskedRow,
   type OpenQuestion,
@@ -64,11 +65,13 @@ export async function ask(context: ServiceContext, input: QuestionInput): Promis
       },
       asking: [...asking, open],
     }
-    if (await writeQuestion(context, userDid, read, next)) return question
+    const { handshakeId } = input
+    const event = { type: 'confirmation_sent', handshakeId, clientDid, requestId, userDid } as const
+    if (await writeQuestion(context, userDid, read, next, event)) return question
   }
 }
 
-/** Closes a question with the user's answer; false when somebody else wrote in between. */
+/** Closes a question with the user's answer, and tells of it; false when somebody else wrote in between. */
 export function closeAnswered(
   context: ServiceContext,
   read: QuestionRows & { readonly question: NonNullable<QuestionRows['question']> },
@@ -77,30 +80,42 @@ export function closeAnswered(
   const { open: _, ...asked } = read.asked.value
   const after =
     answer.approved.length > 0 ? { failures: 0, failedAt: 0, until: 0 } : failed(context, asked, answer.at)
-  return close(context, read, { ...read.question.value, state: 'answered', answer }, after)
+  const { approved } = answer
+  const event = { type: 'confirmation_answered', approved, ...partiesOf(read.question.value) } as const
+  return close(context, read, { ...read.question.value, state: 'answered', answer }, after, event)
 }
 
-/** Closes a question that nobody answered in time; false when somebody else wrote in between. */
+/** Closes a question that nobody answered in time, and tells of it; false when somebody else wrote in between. */
 export function closeLapsed(
   context: ServiceContext,
   read: QuestionRows & { readonly question: NonNullable<QuestionRows['question']> },
 ): Promise<boolean> {
   const asked = lapsed(context, read.asked.value, context.now())
-  return close(context, read, { ...read.question.value, state: 'lapsed' }, asked)
+  const event = { type: 'confirmation_lapsed', ...partiesOf(read.question.value) } as const
+  return close(context, read, { ...read.question.value, state: 'lapsed' }, asked, event)
 }
 
-function close(
+const partiesOf = ({ question, clientDid }: QuestionRow) => ({
+  requestId: question.request_id,
+  userDid: question.user_did,
+  clientDid,
+})
+
+async function close(
   context: ServiceContext,
   read: QuestionRows,
   question: QuestionRow,
   asked: AskedRow,
+  event: ServiceEvent,
 ): Promise<boolean> {
   const { request_id, user_did } = question.question
   const now = context.now()
   const asking = read.asking.value.filter(
     ({ requestId, expiresAt }) => requestId !== request_id && expiresAt > now,
   )
-  return writeQuestion(context, user_did, read, { question, asked, asking })
+  const closed = await writeQuestion(context, user_did, read, { question, asked, asking }, event)
+  if (closed) context.emit(event)
+  return closed
 }
 
 /** The pair's last question, if nobody answered it in time, counts as a failure from its deadline on. */

@@ -85,8 +85,8 @@ describe('a revocation is seen by the next request, on every node (ATH-8)', () =
     for (const client of clients) {
       const asked = watch(other.store)
       expect(await client.send('GET', '/', { via: other })).toMatchObject(REVOKED)
-      // One key of its own pair says so.
-      expect(asked.calls.map(({ partition }) => partition.split(':')[0])).toEqual(['pair'])
+      // One key of its own pair says so, and the refusal is written down beside it.
+      expect(asked.calls.map(({ partition }) => partition.split(':')[0])).toEqual(['pair', 'pair'])
       asked.stop()
     }
     expect(await untouched.send('GET', '/', { via: other })).toMatchObject({ status: 200 })

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../crypto/json.ts'
 import type { Bookkeeping } from '../context.ts'
+import { record, write } from '../record.ts'
 import { clientPartition, SUSPENDED_KEY } from '../revocation/index-rows.ts'
 
 export type ApprovalState = 'pending' | 'approved' | 'suspended'
@@ -56,12 +57,12 @@ export async function waitForApproval(
   if (listed.outcome !== 'done') return
   const row: ApprovalRow = { state: 'pending', since: now, info }
   const value = JSON.stringify(row)
-  const written = await context.store.transact(
+  await record(
+    context,
     clientPartition(did),
     [{ op: 'put', key: APPROVAL_KEY, value, if: 'absent', expiresAt }],
-    now,
+    [{ type: 'agent_changed', clientDid: did, state: 'pending' }],
   )
-  if (written.outcome === 'done') context.emit({ type: 'agent_changed', clientDid: did, state: 'pending' })
 }
 
 export interface Decided {
@@ -84,16 +85,18 @@ export async function decide(context: Bookkeeping, did: string, decided: Decided
     decided.state === 'suspended'
       ? ({ op: 'put', key: SUSPENDED_KEY, value: '' } as const)
       : ({ op: 'delete', key: SUSPENDED_KEY } as const)
-  await context.store.transact(
+  const { state, by, note: reason } = decided
+  const event = { type: 'agent_changed', clientDid: did, state, by, reason } as const
+  await write(
+    context,
     clientPartition(did),
     [{ op: 'put', key: APPROVAL_KEY, value: JSON.stringify(row) }, suspended],
-    now,
+    [event],
   )
   const others = STATES.filter((state) => state !== decided.state)
   const deletions = others.map((state) => ({ op: 'delete', key: listedKey(state, did) }) as const)
   await context.store.transact(AGENTS, deletions, now)
-  const { state, by, note: reason } = decided
-  context.emit({ type: 'agent_changed', clientDid: did, state, by, reason })
+  context.emit(event)
 }
 
 const MOST_LISTED = 1000

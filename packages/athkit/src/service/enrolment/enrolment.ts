@@ -17,7 +17,9 @@ import { addressGroup } from '../../net/address.ts'
 import type { Caller, ServiceContext } from '../context.ts'
 import type { LinkedUsers } from '../options.ts'
 import { LONGEST_USER_DID, withCurrentKeys } from '../parties.ts'
+import { recordAlone } from '../record.ts'
 import { endLink, openLink } from '../revocation/party.ts'
+import { userPartition } from '../rows.ts'
 
 /** How users come to be enrolled (ATH-4.7). The account is always that of whoever is logged in where it is asked for. */
 export interface Enrolments {
@@ -95,7 +97,7 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
     if (left !== undefined && left !== account && left !== before) {
       await endLink(context, userDid, left, 'linked to another account')
     }
-    context.emit({ type: 'user_linked', userDid, account })
+    await recordAlone(context, userPartition(userDid), [{ type: 'user_linked', userDid, account }])
   }
 
   return {
@@ -138,7 +140,8 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
       // First its grants: if nothing follows, the user is still there to try again.
       await endLink(context, userDid, account, 'unlinked')
       const isUnlinked = await users.unlink(userDid, account)
-      if (isUnlinked) context.emit({ type: 'user_unlinked', userDid, account })
+      const event = { type: 'user_unlinked', userDid, account } as const
+      if (isUnlinked) await recordAlone(context, userPartition(userDid), [event])
       return isUnlinked
     },
   }

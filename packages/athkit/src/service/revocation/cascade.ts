@@ -1,5 +1,7 @@
 import { randomId } from '../../crypto/random.ts'
 import type { Bookkeeping } from '../context.ts'
+import type { ServiceEvent } from '../events.ts'
+import { write } from '../record.ts'
 
 /**
  * A revocation that ends many grants, which lie in many partitions: all that were made from a credential, of a party, or under a
@@ -28,6 +30,14 @@ export interface CascadeRow {
 export const CASCADES = 'cascades'
 export const CASCADE_PREFIX = 'cascade:'
 
+/** What was decided; each grant that it ends is told of by itself. */
+function eventOf(cascade: Cascade): ServiceEvent {
+  const { kind, by, reason } = cascade
+  const id = kind === 'credential' ? cascade.credentialId : kind === 'link' ? cascade.account : cascade.did
+  const of = 'userDid' in cascade ? { userDid: cascade.userDid } : {}
+  return { type: 'revoked', kind, id, by, reason, ...of }
+}
+
 /** Runs it; where it breaks off, what was written down stays. */
 export async function throughout<T>(
   context: Bookkeeping,
@@ -36,7 +46,7 @@ export async function throughout<T>(
 ): Promise<T> {
   const key = CASCADE_PREFIX + randomId()
   const row: CascadeRow = { cascade, at: context.now() }
-  await context.store.transact(CASCADES, [{ op: 'put', key, value: JSON.stringify(row) }], context.now())
+  await write(context, CASCADES, [{ op: 'put', key, value: JSON.stringify(row) }], [eventOf(cascade)])
   const result = await run()
   await context.store.transact(CASCADES, [{ op: 'delete', key }], context.now())
   return result

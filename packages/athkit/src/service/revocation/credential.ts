@@ -1,8 +1,9 @@
 import type { Get } from '../../store/store.ts'
 import type { Bookkeeping } from '../context.ts'
+import { write } from '../record.ts'
 import { userPartition } from '../rows.ts'
 import { type Cascade, throughout } from './cascade.ts'
-import { markRevoked } from './end-grant.ts'
+import { markRevoked, type Told } from './end-grant.ts'
 import { grantedRequestKey, type IndexRow, indexPrefix, revokedKey, revokedRequestKey } from './index-rows.ts'
 import { countOf, endListed } from './listed.ts'
 
@@ -87,18 +88,20 @@ export async function revokeRequest(
   context: Bookkeeping,
   userDid: string,
   requestId: string,
+  why: Told,
 ): Promise<boolean> {
   const now = context.now()
-  const { results } = await context.store.transact(
+  const { results } = await write(
+    context,
     userPartition(userDid),
     [
       { op: 'put', key: revokedRequestKey(requestId), value: '', expiresAt: now + REQUEST_KEPT_SECONDS },
       { op: 'get', key: grantedRequestKey(requestId) },
     ],
-    now,
+    [{ type: 'revoked', kind: 'request', id: requestId, userDid, ...why }],
   )
   const row = results[1]
   if (row === undefined) return false
   const { grantId, partition } = JSON.parse(row.value) as IndexRow
-  return (await markRevoked(context, partition, grantId)) !== undefined
+  return (await markRevoked(context, partition, grantId, why)) !== undefined
 }

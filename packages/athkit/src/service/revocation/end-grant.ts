@@ -1,9 +1,17 @@
 import type { Bookkeeping } from '../context.ts'
+import { write } from '../record.ts'
 import type { GrantRow } from '../rows.ts'
 import { forgottenAt, revokedKey } from './index-rows.ts'
 
 /** A row is written again at once by whoever confirms the session or ends it: few tries are ever needed. */
 const MOST_TRIES = 20
+
+/** Of whoever ended it. */
+export interface Told {
+  /** A DID. */
+  readonly by: string
+  readonly reason: string
+}
 
 export const grantKey = (grantId: string) => `grant:${grantId}`
 
@@ -11,19 +19,21 @@ export const grantKey = (grantId: string) => `grant:${grantId}`
  * Marks a grant as revoked: the next sealed request reads it with its own row (ATH-7.6), open streams of this node are cut at once
  * and those of others as they look (ATH-7.8). One that has ended stays as it is.
  *
+ * @param why written down with it (ATH-10)
  * @returns the grant, and whether it was this call that ended it; undefined where there is none: it is then kept from being committed
  */
 export async function markRevoked(
   context: Bookkeeping,
   partition: string,
   grantId: string,
+  why: Told,
 ): Promise<{ readonly grant: GrantRow; readonly changed: boolean } | undefined> {
-  const marked = await mark(context, partition, grantId)
+  const marked = await mark(context, partition, grantId, why)
   context.grantEnded(grantId)
   return marked
 }
 
-async function mark(context: Bookkeeping, partition: string, grantId: string) {
+async function mark(context: Bookkeeping, partition: string, grantId: string, why: Told) {
   const key = grantKey(grantId)
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const now = context.now()
@@ -37,10 +47,13 @@ async function mark(context: Bookkeeping, partition: string, grantId: string) {
     if (grant.state === 'ended' || grant.state === 'revoked') return { grant, changed: false }
     const revoked: GrantRow = { ...grant, state: 'revoked' }
     const value = JSON.stringify(revoked)
-    const written = await context.store.transact(
+    const { clientDid, userDid } = grant
+    const of = { id: grantId, grantId, clientDid, userDid }
+    const written = await write(
+      context,
       partition,
       [{ op: 'put', key, value, if: row.version, expiresAt: forgottenAt(grant) }],
-      now,
+      [{ type: 'revoked', kind: 'grant', ...of, ...why }],
     )
     if (written.outcome === 'done') return { grant: revoked, changed: true }
   }

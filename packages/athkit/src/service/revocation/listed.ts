@@ -38,7 +38,7 @@ export async function endListed(
     if (meant.length === 0) return found
     for (const { value } of meant) {
       const { grantId, partition: pair } = JSON.parse(value) as IndexRow
-      const ended = await markRevoked(context, pair, grantId)
+      const ended = await markRevoked(context, pair, grantId, { by, reason })
       if (ended === undefined) continue
       found.push(ended)
       if (ended.changed) context.emit({ type: 'revoked', kind: 'grant', id: grantId, by, reason })

@@ -1,13 +1,7 @@
 import type { Bookkeeping } from '../context.ts'
 import { revokeCredential } from './credential.ts'
-import { markRevoked } from './end-grant.ts'
+import { markRevoked, type Told } from './end-grant.ts'
 import { pointerTo } from './index-rows.ts'
-
-/** For the record. */
-interface Told {
-  readonly by: string
-  readonly reason: string
-}
 
 /**
  * The operator ends a grant (ATH-8), as a revocation signed by the server would.
@@ -21,7 +15,7 @@ export async function revokeGrant(
 ): Promise<boolean> {
   const pointer = await pointerTo(context, 'grant', grantId)
   if (pointer === undefined) return false
-  const ended = await markRevoked(context, pointer.partition, grantId)
+  const ended = await markRevoked(context, pointer.partition, grantId, { by, reason })
   if (ended?.changed === true) context.emit({ type: 'revoked', kind: 'grant', id: grantId, by, reason })
   return ended !== undefined
 }

@@ -12,7 +12,7 @@ import {
 import type { ServiceContext } from '../context.ts'
 import { withCurrentKeys } from '../parties.ts'
 import { revokeCredential, revokeRequest } from './credential.ts'
-import { markRevoked } from './end-grant.ts'
+import { markRevoked, type Told } from './end-grant.ts'
 import { finishNowAndThen } from './finish.ts'
 import { clientPartition, GRANT_PREFIX, pointerTo } from './index-rows.ts'
 
@@ -81,22 +81,23 @@ async function act(
   context: ServiceContext,
   { target, signer_did: signer, reason }: Revocation,
 ): Promise<boolean> {
+  const why = { by: signer, reason: reason ?? '' }
   const enrolled = await isEnrolled(context, signer)
   if (target.kind === 'credential') {
     // The row lies in the signer's own partition: nobody reaches another user's credential.
-    const taken = { userDid: signer, credentialId: target.id, by: signer, reason: reason ?? '' }
+    const taken = { userDid: signer, credentialId: target.id, ...why }
     if (enrolled) await revokeCredential(context, taken)
     return enrolled
   }
-  if (await revokeOwnGrant(context, target.id, signer)) return true
-  return enrolled && (await revokeRequest(context, signer, target.id))
+  if (await revokeOwnGrant(context, target.id, why)) return true
+  return enrolled && (await revokeRequest(context, signer, target.id, why))
 }
 
 /** The user and the client of a grant may end it, and the server any. */
-async function revokeOwnGrant(context: ServiceContext, grantId: string, signer: string): Promise<boolean> {
+async function revokeOwnGrant(context: ServiceContext, grantId: string, why: Told): Promise<boolean> {
   const pointer = await pointerTo(context, 'grant', grantId)
   if (pointer === undefined) return false
   const parties = [pointer.userDid, pointer.clientDid, context.identity.did]
-  if (!parties.includes(signer)) return false
-  return (await markRevoked(context, pointer.partition, grantId)) !== undefined
+  if (!parties.includes(why.by)) return false
+  return (await markRevoked(context, pointer.partition, grantId, why)) !== undefined
 }

@@ -14,6 +14,8 @@ export interface Answer {
   /** null: none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null
   readonly ath?: true
+  /** Which refusal it is, where the application's guards made it one. */
+  readonly refusal?: HandshakeError
 }
 
 const JSON_HEADERS: Headers = [
@@ -86,7 +88,8 @@ export function answerOf(response: Response, method: string): Answer {
   }
   const whole = method === 'HEAD' ? null : response.body
   const body = encoding === undefined || whole === null ? whole : decompressed(whole, encoding)
-  return refusalOf(response) === undefined ? { status, headers, body } : { status, headers, body, ath: true }
+  const refusal = refusalOf(response)
+  return refusal === undefined ? { status, headers, body } : { status, headers, body, ath: true, refusal }
 }
 
 /** Nothing is compressed inside (ATH-7.4): lengths would tell of secrets beside what others can choose. */

@@ -1,6 +1,7 @@
 import type { Operation } from '../../store/store.ts'
 import type { ServiceContext } from '../context.ts'
 import { eraseReceipt } from '../handshakes.ts'
+import { record } from '../record.ts'
 import { forgottenAt } from '../revocation/index-rows.ts'
 import { type GrantRow, pointerPartition } from '../rows.ts'
 import { readAgain } from './confirm.ts'
@@ -23,10 +24,9 @@ export async function endSession(context: ServiceContext, known: KnownSession): 
     if (tries >= MOST_TRIES) throw new Error('the session is written again and again')
     await readAgain(context, known)
   }
-  const { id: grantId, clientDid, userDid } = known.grant
+  const { id: grantId } = known.grant
   forget(context, known.sid)
   nodeState(context).streams.cut(grantId)
-  context.emit({ type: 'session_ended', sid: known.sid, grantId, clientDid, userDid })
   const operations = [{ op: 'delete', key: 'at' }] as const
   await context.store.transact(pointerPartition('sid', known.sid), operations, context.now())
 }
@@ -42,6 +42,8 @@ async function write(context: ServiceContext, known: KnownSession): Promise<bool
   if (grant.state === 'provisional' && grant.use !== undefined) {
     operations.push({ op: 'delete', key: grant.use.key })
   }
-  const { outcome } = await context.store.transact(known.partition, operations, context.now())
+  const { id: grantId, clientDid, userDid } = grant
+  const event = { type: 'session_ended', sid: known.sid, grantId, clientDid, userDid } as const
+  const { outcome } = await record(context, known.partition, operations, [event])
   return outcome === 'done'
 }

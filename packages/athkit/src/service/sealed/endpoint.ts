@@ -1,5 +1,7 @@
 import type { HandshakeError } from '../../errors.ts'
 import type { Caller, ServiceContext } from '../context.ts'
+import type { ServiceEvent } from '../events.ts'
+import { recordAlone } from '../record.ts'
 import { finishNowAndThen } from '../revocation/index.ts'
 import { type Answer, refusalAnswer, refusalFor } from './answer.ts'
 import { serveBusiness } from './business.ts'
@@ -39,27 +41,45 @@ async function answerTo(
   try {
     const inner = await readInner(context, received)
     const exchange = { received, inner, address, signal }
-    return await (inner.own === undefined ? serveBusiness : serveOwnPath)(context, exchange)
+    const answer = await (inner.own === undefined ? serveBusiness : serveOwnPath)(context, exchange)
+    if (answer.refusal !== undefined) await report(context, received, answer.refusal, address)
+    return answer
   } catch (error) {
     const refusal = refusalFor(context, error, 'a sealed request')
     // What has ended has no keys any more: that is said outside.
     if (refusal.error === 'session_unknown') throw refusal
-    report(context, received, refusal, address)
-    return refusalAnswer(refusal, context.now())
+    return refusalAnswer(await reported(context, received, refusal, address), context.now())
   }
 }
 
-function report(
+/** A store that cannot keep the entry of a refusal says so instead: nothing is acknowledged before it is written down (ATH-10). */
+async function reported(
+  context: ServiceContext,
+  received: Received,
+  refusal: HandshakeError,
+  address: string,
+): Promise<HandshakeError> {
+  try {
+    await report(context, received, refusal, address)
+    return refusal
+  } catch (error) {
+    return refusalFor(context, error, 'writing a refusal down')
+  }
+}
+
+async function report(
   context: ServiceContext,
   { known }: Received,
   refusal: HandshakeError,
   address: string,
-): void {
+): Promise<void> {
   const { error, reason, rule, code } = refusal
   const { id: grantId, clientDid, userDid } = known.grant
   if (code >= 500) return
+  const of = { grantId, clientDid, userDid }
+  const events: ServiceEvent[] = [{ type: 'refused', error, reason, rule, step: 'sealed', ...of, address }]
   if (error === 'restriction_violated' || error === 'rate_limited') {
-    context.emit({ type: 'restriction_violated', restriction: reason, grantId, clientDid, userDid })
+    events.unshift({ type: 'restriction_violated', restriction: reason, ...of })
   }
-  context.emit({ type: 'refused', error, reason, rule, step: 'sealed', grantId, clientDid, userDid, address })
+  await recordAlone(context, known.partition, events)
 }

@@ -9,6 +9,7 @@ import { issueAccessToken } from '../../token/access-token.ts'
 import type { ServiceContext } from '../context.ts'
 import { askPolicy, longestFor, restrictionsFor } from '../decisions.ts'
 import { isDenied } from '../policy/index.ts'
+import { recordAlone } from '../record.ts'
 import { isRevoked } from '../revocation/credential.ts'
 import { endGrantsOf } from '../revocation/party.ts'
 import type { GrantRow } from '../rows.ts'
@@ -25,7 +26,7 @@ const TokenRenewal = v.object({ type: v.literal('token_renewal'), timestamp: tim
  */
 export async function renew(
   context: ServiceContext,
-  { grant, session, sid }: KnownSession,
+  { grant, session, sid, partition }: KnownSession,
   message: JsonObject,
 ): Promise<JsonObject> {
   const now = context.now()
@@ -48,7 +49,7 @@ export async function renew(
     ath_transcript: session.transcript,
   })
   const { id: grantId, clientDid, userDid } = grant
-  context.emit({ type: 'token_renewed', jti, grantId, clientDid, userDid })
+  await recordAlone(context, partition, [{ type: 'token_renewed', jti, grantId, clientDid, userDid }])
   return { type: 'token_renewal', access_token, timestamp: now }
 }
 

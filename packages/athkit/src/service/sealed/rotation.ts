@@ -5,6 +5,7 @@ import type { JsonObject } from '../../crypto/json.ts'
 import { refuse } from '../../errors.ts'
 import { answerRotation, receiveRotationRequest } from '../../session/rotation.ts'
 import type { ServiceContext } from '../context.ts'
+import { record } from '../record.ts'
 import { forgottenAt } from '../revocation/index-rows.ts'
 import type { EpochRow, SessionRow } from '../rows.ts'
 import { openWindow } from '../windows.ts'
@@ -85,18 +86,26 @@ async function issue(
   }
   const changed: SessionRow = { ...session, highestEpoch: next.epoch, epochs: [...session.epochs, row] }
   const value = JSON.stringify(changed)
-  const { outcome, results } = await context.store.transact(
+  const { id: grantId, clientDid, userDid } = grant
+  const rotated = {
+    type: 'keys_rotated',
+    sid: known.sid,
+    epoch: next.epoch,
+    grantId,
+    clientDid,
+    userDid,
+  } as const
+  const { outcome, results } = await record(
+    context,
     known.partition,
     [
       { op: 'put', key: known.sessionKey, value, if: sessionVersion, expiresAt: forgottenAt(grant) },
       openWindow(known.sid, row),
     ],
-    now,
+    [rotated],
   )
   const written = results[0]?.row
   if (outcome !== 'done' || written === undefined) return undefined
   refresh(known, written, undefined)
-  const { id: grantId, clientDid, userDid } = grant
-  context.emit({ type: 'keys_rotated', sid: known.sid, epoch: next.epoch, grantId, clientDid, userDid })
   return response
 }

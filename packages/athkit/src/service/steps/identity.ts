@@ -24,15 +24,22 @@ export async function proveIdentity(
   state: HandshakeState,
   message: JsonObject,
 ): Promise<Step> {
+  const { id: handshakeId, started, m1 } = state
+  const event = { handshakeId, clientDid: m1.client_did, started }
+  let isProven = false
   let policy: PolicyDecision
   try {
-    policy = await check(context, state, message)
+    const proof = await checkProof(context, state, message)
+    isProven = true
+    policy = await checkAdmission(context, state, proof)
   } catch (error) {
     if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
     const now = context.now()
     const answer = { status: error.code, body: createIdentityFailure(error, now) }
     const ended: HandshakeState = { ...state, phase: 'ended', advancedAt: now, m3: { message, answer } }
-    return { state: ended, answer, refusal: error }
+    const { error: name, reason, rule } = error
+    const refused = { type: 'identity_refused', error: name, reason, rule, ...event } as const
+    return { state: ended, answer, refusal: error, ...(isProven ? { events: [refused] } : {}) }
   }
   const now = context.now()
   const metadata = {
@@ -41,20 +48,26 @@ export async function proveIdentity(
     requireUserConfirmation: requiresConfirmation(context, policy),
   }
   const answer = { status: 200, body: createIdentityResult(metadata, now) }
-  context.emit({ type: 'identity_proven', handshakeId: state.id, clientDid: state.m1.client_did })
-  return { state: { ...state, phase: 'scopes', advancedAt: now, m3: { message, answer } }, answer }
+  const next: HandshakeState = { ...state, phase: 'scopes', advancedAt: now, m3: { message, answer } }
+  return { state: next, answer, events: [{ type: 'identity_proven', ...event }] }
 }
 
-async function check(
-  context: ServiceContext,
-  state: HandshakeState,
-  message: JsonObject,
-): Promise<PolicyDecision> {
+/** That they hold the key, and that this m1 was not used before: replays are counted and not written (ATH-10). */
+async function checkProof(context: ServiceContext, state: HandshakeState, message: JsonObject) {
   const proof = receiveIdentityProof(message, context.now())
   const clientKey = await clientKeyOf(state.m1)
   await verifyIdentityProof(proof, { clientKey, response: state.m2 })
   context.admission.closed(state.id)
   await takeNonce(context, state)
+  return proof
+}
+
+/** Whether they are let in. */
+async function checkAdmission(
+  context: ServiceContext,
+  state: HandshakeState,
+  proof: Awaited<ReturnType<typeof checkProof>>,
+): Promise<PolicyDecision> {
   await checkAgentCredentials(context, state.m1.client_did, proof.credentials ?? [])
   return askPolicy(context, state.m1.client_did, state.clientInfo)
 }

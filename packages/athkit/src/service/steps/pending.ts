@@ -73,10 +73,7 @@ async function question(context: ServiceContext, { asking, m1, user }: Handshake
       throw refuse('confirmation_timeout', 'the question is no more', { rule: 'ATH-6.3.3', step: 'm6' })
     }
     if (row.value.state !== 'open' || deadline > context.now()) return row.value
-    if (await closeLapsed(context, { ...read, question: row })) {
-      const event = { requestId, userDid: row.value.question.user_did, clientDid: m1.client_did }
-      context.emit({ type: 'confirmation_lapsed', ...event })
-    }
+    await closeLapsed(context, { ...read, question: row })
   }
 }
 

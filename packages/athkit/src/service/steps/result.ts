@@ -3,6 +3,7 @@ import { refuse } from '../../errors.ts'
 import { createScopeResult, type Decision, type ScopeRequest } from '../../handshake/index.ts'
 import type { ServiceContext } from '../context.ts'
 import { type Asked, decideNow } from '../decisions.ts'
+import type { ServiceEvent } from '../events.ts'
 import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
 import type { PolicyDecision } from '../policy/index.ts'
 import { reserveUse } from '../uses.ts'
@@ -55,11 +56,11 @@ export async function decideScopes(
     confirmation: named === undefined ? undefined : { request: asking?.questionHash ?? '', response: named },
     now,
   })
-  emitDecision(context, state, decision)
   const granted = decision.granted.length > 0
   const answer = { status: granted ? 200 : 403, body }
   const phase = granted ? 'keys' : 'ended'
-  return { state: { ...state, phase, advancedAt: now, m5: { message: m5.message, answer } }, answer }
+  const next: HandshakeState = { ...state, phase, advancedAt: now, m5: { message: m5.message, answer } }
+  return { state: next, answer, events: [decided(state, decision)] }
 }
 
 /** Reserves a use of the credential for what is granted; where none is left the decision is made again without one. */
@@ -79,14 +80,12 @@ async function withUse(
   return decideNow(context, { ...asked, credential: { ...asked.credential, usedUp: true } }, now)
 }
 
-function emitDecision(context: ServiceContext, { id, m1, user }: Requested, decision: Decision): void {
-  context.emit({
-    type: 'scopes_decided',
-    handshakeId: id,
-    clientDid: m1.client_did,
-    userDid: user.userDid,
-    credentialId: user.credentialId,
-    granted: decision.granted,
-    denied: decision.denied.map(({ scope, code }) => ({ scope, code })),
-  })
-}
+const decided = ({ id, m1, user }: Requested, { granted, denied }: Decision): ServiceEvent => ({
+  type: 'scopes_decided',
+  handshakeId: id,
+  clientDid: m1.client_did,
+  userDid: user.userDid,
+  credentialId: user.credentialId,
+  granted,
+  denied: denied.map(({ scope, code }) => ({ scope, code })),
+})

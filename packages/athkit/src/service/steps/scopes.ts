@@ -62,9 +62,10 @@ async function requested(
   const next = { ...state, user, m5: { message } }
   if (could.granted.length === 0) return decideScopes(context, next, { policy })
   if (mayConfirmWithoutUser(context, policy, could.granted, state.audience, credential.audience)) {
-    const event = { handshakeId: state.id, clientDid: state.m1.client_did, userDid: credential.userDid }
-    context.emit({ type: 'confirmation_skipped', scopes: could.granted, ...event })
-    return decideScopes(context, next, { policy })
+    const of = { handshakeId: state.id, clientDid: state.m1.client_did, userDid: credential.userDid }
+    const skipped = { type: 'confirmation_skipped', scopes: could.granted, ...of } as const
+    const step = await decideScopes(context, next, { policy })
+    return { ...step, events: [skipped, ...(step.events ?? [])] }
   }
   return askUser(context, next, { request, credential, policy, could })
 }

@@ -1,5 +1,6 @@
 import type { HandshakeError } from '../../errors.ts'
 import type { ConfirmationRequest } from '../../handshake/index.ts'
+import type { ServiceEvent } from '../events.ts'
 import type { Answer, HandshakeState } from '../handshake-state.ts'
 
 /** What a message does: the next state, which is committed before the answer is sent (ATH-3.5), and the answer. */
@@ -10,6 +11,8 @@ export interface Step {
   readonly refusal?: HandshakeError
   /** The user is being asked: what is behind it in the flight waits (ATH-3.6). */
   readonly waits?: boolean
+  /** What it decided: written down with the state, and told once that is stored. */
+  readonly events?: readonly ServiceEvent[]
   /** A question that is to be brought to the user, once the state is committed. */
   readonly question?: ConfirmationRequest
 }

@@ -17,7 +17,12 @@ export const SEALED = '/ath/sealed'
 
 /** A context as far as writing a grant's rows needs one. */
 export const writing = (at: Shop): ServiceContext =>
-  ({ store: at.store, now: () => at.clock.now, emit: () => undefined }) as unknown as ServiceContext
+  ({
+    store: at.store,
+    audit: at.service.audit,
+    now: () => at.clock.now,
+    emit: () => undefined,
+  }) as unknown as ServiceContext
 
 export interface Keys {
   readonly epoch: number
