@@ -66,20 +66,23 @@ const BACKSLASH = 0x5c
 
 /** Looks once at a text that is known to be JSON. An object's frame is the set of its names so far, an array's is null. */
 function scan(text: string, maxDepth: number): void {
+  if (!text.isWellFormed()) throw malformed('lone surrogate')
+  const hasEscapes = text.includes('\\')
+  const hasCodes = hasEscapes && text.includes('\\u')
   const frames: (Set<string> | null)[] = []
   let names: Set<string> | null = null
   let nameIsDue = false
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === QUOTE) {
-      const end = endOfString(text, i)
+      const end = hasEscapes ? endOfString(text, i) : text.indexOf('"', i + 1)
       if (nameIsDue && names !== null) {
-        const name = stringAt(text, i, end)
+        const name = hasEscapes ? unescaped(text, i, end) : text.slice(i + 1, end)
         if (names.has(name)) throw malformed('duplicate member name')
         names.add(name)
         nameIsDue = false
-      } else {
-        checkSurrogates(text, i, end)
+      } else if (hasCodes) {
+        unescaped(text, i, end)
       }
       i = end
     } else if (code === 0x7b || code === 0x5b) {
@@ -107,17 +110,13 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-function stringAt(text: string, start: number, end: number): string {
+/** What a string stands for. The text as a whole has no lone surrogate, so one can only come out of an escape. */
+function unescaped(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end)
-  const name: string = raw.includes('\\') ? JSON.parse(text.slice(start, end + 1)) : raw
-  if (!name.isWellFormed()) throw malformed('lone surrogate')
-  return name
-}
-
-function checkSurrogates(text: string, start: number, end: number): void {
-  const raw = text.slice(start + 1, end)
-  const value: string = raw.includes('\\u') ? JSON.parse(text.slice(start, end + 1)) : raw
+  if (!raw.includes('\\')) return raw
+  const value: string = JSON.parse(text.slice(start, end + 1))
   if (!value.isWellFormed()) throw malformed('lone surrogate')
+  return value
 }
 
 function checkNumber(text: string, start: number): number {
