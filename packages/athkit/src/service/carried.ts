@@ -15,11 +15,17 @@ export const carried = (message: Request | Response): Uint8Array<ArrayBuffer> | 
 
 /** An answer whose body is carried. Middleware between here and the adapter that looks at it finds it where it always is. */
 export function carryAnswer(body: Uint8Array<ArrayBuffer>, init: ResponseInit): Response {
-  const response = new Response(null, init)
-  const whole = () => new Response(body, { status: response.status, headers: response.headers })
+  const response = new CarriedAnswer(null, init)
   bodies.set(response, body)
-  return Object.defineProperties(response, {
-    body: { get: () => whole().body, configurable: true },
-    clone: { value: whole, configurable: true },
-  })
+  return response
+}
+
+class CarriedAnswer extends Response {
+  override get body(): Response['body'] {
+    return this.clone().body
+  }
+
+  override clone(): Response {
+    return new Response(carried(this), { status: this.status, headers: this.headers })
+  }
 }

@@ -11,6 +11,8 @@ export interface OpenedExchange {
   readonly single: boolean
   /** The body, record by record, empty ones included; it throws where it is cut short, so that a truncated one never looks whole. */
   body(): AsyncGenerator<Uint8Array, void, undefined>
+  /** The body of one that is `single`. @throws HandshakeError `malformed_message` where bytes follow the record */
+  whole(): Promise<Uint8Array>
 }
 
 /** Opens record 0. @throws HandshakeError `malformed_message`: nothing was burnt (ATH-7.2) */
@@ -21,7 +23,16 @@ export async function openExchange(
 ): Promise<OpenedExchange> {
   const next = createOpener(suite, key, reader)
   const first = await next()
-  return { record0: first.plaintext, single: first.last, body: () => bodyOf(first, next, reader) }
+  return {
+    record0: first.plaintext,
+    single: first.last,
+    body: () => bodyOf(first, next, reader),
+    async whole() {
+      if (!first.last) throw new RangeError('the body goes on behind record 0')
+      await checkEnd(reader)
+      return splitHead(first.plaintext).rest
+    },
+  }
 }
 
 async function* bodyOf(first: OpenedRecord, next: () => Promise<OpenedRecord>, reader: ByteReader) {
@@ -31,6 +42,10 @@ async function* bodyOf(first: OpenedRecord, next: () => Promise<OpenedRecord>, r
     last = record.last
     yield record.plaintext
   }
+  await checkEnd(reader)
+}
+
+async function checkEnd(reader: ByteReader): Promise<void> {
   if (!(await reader.atEnd()))
     throw refuse('malformed_message', 'bytes after the last record', { rule: 'ATH-7.2' })
 }

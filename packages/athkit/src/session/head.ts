@@ -71,6 +71,7 @@ function checkHeaders(headers: readonly (readonly [string, string])[]): void {
   }
 }
 
+const DOT_SEGMENT = /\/\.\.?(?:\/|$)/
 const SESSION = '/ath/session'
 const OWN = new Set(['POST /ath/session/keys', 'POST /ath/session/token', 'DELETE /ath/session'])
 
@@ -83,21 +84,23 @@ function checkPath(head: RequestHead, endpoints: readonly string[]): void {
   const [before = ''] = head.path.split('?', 1)
   const path = decodeOnce(before)
   if (!before.startsWith('/') || path.startsWith('//')) throw malformed('path does not begin with one slash')
-  if (path.includes('\\') || path.includes('#') || hasControl(path))
+  // What was not encoded is visible ASCII, as was just seen.
+  if (path.includes('\\') || path.includes('#') || (path !== before && hasControl(path)))
     throw malformed('path: refused character')
-  if (path.split('/').some((segment) => segment === '.' || segment === '..'))
-    throw malformed('path: dot segment')
+  if (DOT_SEGMENT.test(path)) throw malformed('path: dot segment')
   if (endpoints.some((endpoint) => isAtOrBelow(path, endpoint))) throw malformed('an endpoint of ATH')
   if (isAtOrBelow(path, SESSION) && !isOwnPath(head)) throw malformed('below the path of the session itself')
 }
 
-const isAtOrBelow = (path: string, base: string): boolean => path === base || path.startsWith(`${base}/`)
+const isAtOrBelow = (path: string, base: string): boolean =>
+  path.startsWith(base) && (path.length === base.length || path[base.length] === '/')
 
 const hasControl = (text: string): boolean =>
   [...text].some((character) => character < ' ' || character === '\x7f')
 
 /** Percent-decoded once, byte by byte; a `%` without two hex digits is malformed. */
 function decodeOnce(path: string): string {
+  if (!path.includes('%')) return path
   if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw malformed('path: percent-encoding')
   return path.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),

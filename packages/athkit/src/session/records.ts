@@ -1,6 +1,6 @@
 import { open, seal } from '../crypto/aead.ts'
 import type { CipherSuite } from '../crypto/algorithms.ts'
-import { concat, uint32, utf8 } from '../crypto/bytes.ts'
+import { type Awaitable, concat, utf8 } from '../crypto/bytes.ts'
 import { expand } from '../crypto/hkdf.ts'
 import { refuse } from '../errors.ts'
 
@@ -11,13 +11,15 @@ const TAG = 16
 const LAST = 0x80000000
 
 /** One key for each direction of each exchange (ATH-7.2, ATH-7.3). @param headers of the request, and for a response of it too */
-export async function exchangeKey(
+export function exchangeKey(
   secret: Uint8Array,
   kind: 'request' | 'response',
   ...headers: readonly Uint8Array[]
-): Promise<Uint8Array> {
-  return expand(secret, concat(utf8(`ATH/0.1 ${kind}`), ...headers), 32)
+): Awaitable<Uint8Array> {
+  return expand(secret, concat(LABELS[kind], ...headers), 32)
 }
+
+const LABELS = { request: utf8('ATH/0.1 request'), response: utf8('ATH/0.1 response') }
 
 /** The nonce: an 11-byte counter, and whether it is the last record. */
 function nonceOf(counter: number, last: boolean): Uint8Array {
@@ -39,7 +41,10 @@ export function createSealer(
       throw new RangeError('record of a wrong length')
     ended = last
     const sealed = await seal(suite, key, nonceOf(counter++, last), plaintext)
-    return concat(uint32(sealed.length + (last ? LAST : 0)), sealed)
+    const record = new Uint8Array(4 + sealed.length)
+    new DataView(record.buffer).setUint32(0, sealed.length + (last ? LAST : 0))
+    record.set(sealed, 4)
+    return record
   }
 }
 
@@ -75,8 +80,8 @@ export function createOpener(
 /** Reads exact numbers of bytes out of chunks of any size; holds no more than it needs for the next one. */
 export interface ByteReader {
   /** @throws HandshakeError `malformed_message` when there are fewer left */
-  read(length: number): Promise<Uint8Array>
-  atEnd(): Promise<boolean>
+  read(length: number): Awaitable<Uint8Array>
+  atEnd(): Awaitable<boolean>
 }
 
 export function createReader(source: Uint8Array | AsyncIterable<Uint8Array>): ByteReader {
@@ -94,14 +99,19 @@ export function createReader(source: Uint8Array | AsyncIterable<Uint8Array>): By
     buffered = parts.length === 1 ? buffered : concat(...parts)
     return have >= length
   }
+  const take = (length: number): Uint8Array => {
+    if (buffered.length < length) throw malformed('cut short')
+    const bytes = buffered.subarray(0, length)
+    buffered = buffered.subarray(length)
+    return bytes
+  }
+  // What is there already is given without a promise around it.
   return {
-    async read(length) {
-      if (buffered.length < length && !(await fill(length))) throw malformed('cut short')
-      const bytes = buffered.subarray(0, length)
-      buffered = buffered.subarray(length)
-      return bytes
-    },
-    atEnd: async () => buffered.length === 0 && !(await fill(1)),
+    read: (length) =>
+      buffered.length >= length || chunks === undefined
+        ? take(length)
+        : fill(length).then(() => take(length)),
+    atEnd: () => buffered.length === 0 && (chunks === undefined || fill(1).then((more) => !more)),
   }
 }
 

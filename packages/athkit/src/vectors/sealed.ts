@@ -1,5 +1,5 @@
 import type { CipherSuite } from '../crypto/algorithms.ts'
-import { concat, fromBase64url, toBase64url, uint32, utf8 } from '../crypto/bytes.ts'
+import { type Awaitable, concat, fromBase64url, toBase64url, uint32, utf8 } from '../crypto/bytes.ts'
 import { sha256 } from '../crypto/jcs.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
 import { openExchange, splitHead } from '../session/exchange.ts'
@@ -69,7 +69,7 @@ function headerOf(input: JsonObject): Uint8Array {
   })
 }
 
-function keyOf(input: JsonObject, header: Uint8Array): Promise<Uint8Array> {
+function keyOf(input: JsonObject, header: Uint8Array): Awaitable<Uint8Array> {
   if (input.kind === 'request') return exchangeKey(fromBase64url(input.c2s, 32), 'request', header)
   return exchangeKey(fromBase64url(input.s2c, 32), 'response', fromBase64url(input.request_header), header)
 }

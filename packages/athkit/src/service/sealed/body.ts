@@ -12,11 +12,19 @@ export async function readWhole(body: AsyncIterable<Uint8Array>, most: number): 
   let length = 0
   for await (const part of body) {
     length += part.length
-    if (length > most) throw refuse('message_too_large', 'the sealed body', { rule: 'ATH-7.4' })
+    if (length > most) throw tooLarge()
     if (part.length > 0) parts.push(part)
   }
   return parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts)
 }
+
+/** The body itself. @throws HandshakeError `message_too_large` */
+export function noLonger(body: Uint8Array, most: number): Uint8Array {
+  if (body.length > most) throw tooLarge()
+  return body
+}
+
+const tooLarge = () => refuse('message_too_large', 'the sealed body', { rule: 'ATH-7.4' })
 
 const BLOCK_BYTES = 65_536
 

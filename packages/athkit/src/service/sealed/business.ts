@@ -7,7 +7,7 @@ import type { ServiceContext } from '../context.ts'
 import type { GrantRow } from '../rows.ts'
 import { type Admitted, admit } from './admit.ts'
 import { type Answer, keptAnswer } from './answer.ts'
-import { hashOfBody, readWhole } from './body.ts'
+import { hashOfBody, noLonger, readWhole } from './body.ts'
 import { dispatch, type InnerBody } from './dispatch.ts'
 import {
   type Claim,
@@ -50,7 +50,7 @@ export async function serveBusiness(context: ServiceContext, exchange: Exchange)
   let body: Uint8Array | undefined
   try {
     key = idempotencyKeyOf(head.headers)
-    if (!isLong) body = await readWhole(received.exchange.body(), context.limits.bodyBytes)
+    if (!isLong) body = noLonger(await received.exchange.whole(), context.limits.bodyBytes)
   } catch (error) {
     return refused(context, exchange, refusalOnly(error))
   }
@@ -72,10 +72,10 @@ async function refused(
 }
 
 const candidate = (
-  { received, inner, address }: Exchange,
+  { received: { known, epoch, seq }, inner: { token }, address }: Exchange,
   fault: HandshakeError | undefined,
   claim: Claim | undefined,
-) => ({ ...received, own: undefined, token: inner.token, fault, claim, address })
+) => ({ known, epoch, seq, own: undefined, token, fault, claim, address })
 
 async function claimFor(
   context: ServiceContext,

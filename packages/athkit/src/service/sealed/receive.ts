@@ -30,11 +30,17 @@ export async function receive(context: ServiceContext, request: Request): Promis
   const reader = createReader(await sourceOf(request))
   const header = new Uint8Array(await reader.read(REQUEST_HEADER_BYTES))
   const { sid, epoch, seq } = decodeRequestHeader(header)
-  const found = await findKeys(context, toBase64url(sid), epoch)
-  const { cipher, c2s } = found.epoch.keys
-  const key = await exchangeKey(c2s, 'request', header)
+  const { known, epoch: of } = await findKeys(context, toBase64url(sid), epoch)
+  const key = await exchangeKey(of.keys.c2s, 'request', header)
   const isCarried = carried(request) !== undefined
-  return { ...found, header, seq, isCarried, exchange: await openExchange(cipher, key, reader) }
+  return {
+    known,
+    epoch: of,
+    header,
+    seq,
+    isCarried,
+    exchange: await openExchange(of.keys.cipher, key, reader),
+  }
 }
 
 /** A client that goes away while it sends has sent something that ends too early. */
