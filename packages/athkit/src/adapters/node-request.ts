@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { carry } from '../service/carried.ts'
+import { acceptCarried, carry } from '../service/carried.ts'
 
 /** What the URLs of requests begin with. ATH never looks at it, and `Host` is not believed (ATH-3.1). */
 const BASE = 'https://localhost'
@@ -10,7 +10,7 @@ export const pathOf = (target: string): string | undefined =>
   target.startsWith('/') && URL.canParse(BASE + target) ? new URL(BASE + target).pathname : undefined
 
 /**
- * The request that came in. A small sealed body comes beside it, every other one streams; the signal is aborted when the client goes
+ * The request that came in. A small sealed body comes beside it, small JSON whole, every other one streams; the signal is aborted when the client goes
  * away. undefined for a target that is no path, or what no `Request` can be made of.
  *
  * @param target with its query; a framework may have cut off the beginning of `incoming.url`
@@ -20,7 +20,7 @@ export async function toRequest(
   outgoing: ServerResponse,
   target = incoming.url ?? '',
 ): Promise<Request | undefined> {
-  const whole = await sealedBody(incoming)
+  const whole = isSmallMessage(incoming) ? await readWhole(incoming) : undefined
   const request = requestOf(incoming, target, whole)
   if (request !== undefined) abortWith(request, outgoing)
   return request
@@ -37,28 +37,46 @@ function requestOf(
     const headers = new Headers()
     for (let i = 0; i < rawHeaders.length; i += 2)
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
-    if (whole !== undefined) return carry(new Request(BASE + target, { method, headers }), whole)
+    if (whole !== undefined) {
+      // The application may want to read JSON; a sealed body it has no use for.
+      const body = incoming.headers['content-type'] === SEALED ? null : whole
+      return carry(new Request(BASE + target, { method, headers, body }), whole)
+    }
     const hasBody = method !== 'GET' && method !== 'HEAD'
     const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
-    return new Request(BASE + target, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) })
+    return acceptCarried(
+      new Request(BASE + target, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) }),
+    )
   } catch {
     return undefined
   }
 }
 
-/** Bytes; what a record takes, and the header before it (ATH-7.2). */
+const SEALED = 'application/ath-sealed'
+
+/** Bytes; what a record takes, and the header before it (ATH-7.2). No unsealed message is longer (ATH-1.1). */
 const SMALL = 65_536 + 65
 
 /**
- * A small sealed body, whole: nothing of it can be used before its record has come to its end, and a stream costs more than the
- * rest of the request.
+ * A body that may be a message of ATH's, whole: nothing of it can be used before it has come to its end, and a stream costs more than
+ * the rest of the request.
  */
-async function sealedBody(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const { 'content-type': type, 'content-length': length } = incoming.headers
-  if (type !== 'application/ath-sealed' || !(Number(length) <= SMALL)) return undefined
-  const chunks: Buffer[] = []
-  for await (const chunk of incoming) chunks.push(chunk as Buffer)
-  return new Uint8Array(Buffer.concat(chunks))
+function isSmallMessage({ method, headers }: IncomingMessage): boolean {
+  const { 'content-type': type, 'content-length': length } = headers
+  if (method === 'GET' || method === 'HEAD' || !(Number(length) <= SMALL)) return false
+  return type === SEALED || type === 'application/json'
+}
+
+function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer<ArrayBuffer>[] = []
+    incoming.on('data', (chunk: Buffer<ArrayBuffer>) => chunks.push(chunk))
+    incoming.once('end', () =>
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer<ArrayBuffer>) : Buffer.concat(chunks)),
+    )
+    incoming.once('error', reject)
+    incoming.once('close', () => reject(new Error('the body broke off')))
+  })
 }
 
 /** A signal costs as much as the rest of a request, so there is none until somebody asks. */

@@ -3,15 +3,19 @@ import { carried } from '../service/carried.ts'
 
 /** Sends a response; resolves when all of it was handed over, or the client is gone. */
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
-  const headers = new Map<string, string | string[]>()
-  for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
-  const cookies = response.headers.getSetCookie()
-  if (cookies.length > 0) headers.set('set-cookie', cookies)
-  outgoing.writeHead(response.status, Object.fromEntries(headers))
   const whole = carried(response)
+  const headers: string[] = []
+  let length = whole === undefined ? Number.NaN : whole.length
+  // One cookie at a time: `set-cookie` is the one header that is not joined.
+  for (const [name, value] of response.headers) {
+    if (name === 'content-length') length = Number(value)
+    else headers.push(name, value)
+  }
+  if (!Number.isNaN(length)) headers.push('content-length', String(length))
+  outgoing.writeHead(response.status, headers)
   if (whole !== undefined) outgoing.end(whole)
   else if (response.body === null) outgoing.end()
-  else await sendBody(response.body.getReader(), outgoing, Number(headers.get('content-length')))
+  else await sendBody(response.body.getReader(), outgoing, length)
 }
 
 /** Chunk by chunk, as fast as the client takes them; a body that breaks off breaks the connection off, so that it never looks whole. */

@@ -1,6 +1,7 @@
 import { concat } from '../crypto/bytes.ts'
 import { MAX_BYTES } from '../crypto/json.ts'
 import { refuse } from '../errors.ts'
+import { carried } from '../service/carried.ts'
 
 /** @throws HandshakeError `malformed_message`, status 415 (ATH-9) */
 export function requireMediaType(request: Request, wanted: string): void {
@@ -16,6 +17,8 @@ export function requireMediaType(request: Request, wanted: string): void {
  * @throws HandshakeError `message_too_large`
  */
 export async function readBody(request: Request, most = MAX_BYTES): Promise<Uint8Array> {
+  const whole = carried(request)
+  if (whole !== undefined && whole.length <= most) return whole
   if (Number(request.headers.get('content-length') ?? 0) > most) throw tooLarge()
   const reader = request.body?.getReader()
   if (reader === undefined) return new Uint8Array()

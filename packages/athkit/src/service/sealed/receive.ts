@@ -12,8 +12,7 @@ export interface Received extends FoundKeys {
   /** 45 bytes, from which the answer's key is derived too (ATH-7.3). */
   readonly header: Uint8Array
   readonly seq: number
-  /** Whether the request's body came beside it: then the answer's goes so too. */
-  readonly isCarried: boolean
+  readonly request: Request
   readonly exchange: OpenedExchange
 }
 
@@ -32,13 +31,12 @@ export async function receive(context: ServiceContext, request: Request): Promis
   const { sid, epoch, seq } = decodeRequestHeader(header)
   const { known, epoch: of } = await findKeys(context, toBase64url(sid), epoch)
   const key = await exchangeKey(of.keys.c2s, 'request', header)
-  const isCarried = carried(request) !== undefined
   return {
     known,
     epoch: of,
     header,
     seq,
-    isCarried,
+    request,
     exchange: await openExchange(of.keys.cipher, key, reader),
   }
 }

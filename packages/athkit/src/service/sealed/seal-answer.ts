@@ -3,7 +3,7 @@ import { randomBytes } from '../../crypto/random.ts'
 import { sealWhole } from '../../session/exchange.ts'
 import { encodeResponseHeader } from '../../session/header.ts'
 import { createSealer, exchangeKey, MOST_PLAINTEXT } from '../../session/records.ts'
-import { carryAnswer } from '../carried.ts'
+import { wholeAnswer } from '../carried.ts'
 import type { ServiceContext } from '../context.ts'
 import { KEYS_LIVE_SECONDS } from '../windows.ts'
 import type { Answer } from './answer.ts'
@@ -35,8 +35,7 @@ export async function sealAnswer(
     const records = await sealWhole(cipher, key, head, bytes.whole)
     const sealed = concat(header, records)
     const headers = { ...STREAMED.headers, 'content-length': String(sealed.length) }
-    const init = { status: 200, headers }
-    return received.isCarried ? carryAnswer(sealed, init) : new Response(sealed, init)
+    return wholeAnswer(received.request, sealed, { status: 200, headers })
   }
   const seal = createSealer(cipher, key)
   return new Response(streamOf(context, received, header, head, bytes, seal), STREAMED)
