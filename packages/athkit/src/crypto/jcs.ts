@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
 import { type Awaitable, toBase64url, utf8 } from './bytes.ts'
-import type { Json } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import { port } from './port.ts'
 
 /** Deeper than any message or flight can be; what is deeper is refused before the stack is at risk. */
@@ -14,6 +14,17 @@ const DEPTH_CAP = 64
  */
 export function canonicalize(value: Json): string {
   return write(value, 0)
+}
+
+const texts = new WeakMap<object, string>()
+
+/** The canonical form of a message that several hashes cover and nobody changes: written once. */
+export function canonicalMessage(message: JsonObject): string {
+  const known = texts.get(message)
+  if (known !== undefined) return known
+  const text = canonicalize(message)
+  texts.set(message, text)
+  return text
 }
 
 function write(value: Json, depth: number): string {
@@ -66,8 +77,13 @@ function writeObject(members: { readonly [name: string]: Json }, depth: number):
 export const sha256 = (data: Uint8Array): Awaitable<Uint8Array> => port.sha256(data)
 
 /** `H(x)` of the profile: base64url of SHA-256 over the canonical form. */
-export async function hash(value: Json): Promise<string> {
-  return toBase64url(await sha256(utf8(canonicalize(value))))
+export const hash = (value: Json): Promise<string> => hashText(canonicalize(value))
+
+/** `H(x)` of a message that other hashes cover as well. */
+export const hashMessage = (message: JsonObject): Promise<string> => hashText(canonicalMessage(message))
+
+async function hashText(text: string): Promise<string> {
+  return toBase64url(await sha256(utf8(text)))
 }
 
 const malformed = (reason: string) => refuse('malformed_message', reason, { rule: 'ATH-1.5' })

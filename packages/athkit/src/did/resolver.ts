@@ -54,6 +54,7 @@ const FRESH_SECONDS = 300
 const FAILED_SECONDS = 10
 const REFRESH_SECONDS = 60
 const MOST_CACHED = 10_000
+const MOST_KEY_FORMS = 1024
 
 interface Cached {
   readonly at: number
@@ -63,12 +64,21 @@ interface Cached {
 }
 
 /**
- * Key forms prove themselves and are not cached; the rest is kept for 300 s, a failure for 10 s (ATH-4.4). While a DID cannot be
+ * Key forms prove themselves, and never change; the rest is kept for 300 s, a failure for 10 s (ATH-4.4). While a DID cannot be
  * resolved, what is fresh in the cache still counts (ATH-4.3).
  */
 export function createResolver(options: ResolverOptions = {}): Resolver {
   const now = options.now ?? (() => Math.floor(Date.now() / 1000))
   const cache = new Map<string, Cached>()
+  const keyForms = new Map<string, Resolution>()
+
+  /** It says all there is to know: this saves decoding it, and importing the key, once more. */
+  async function keyForm(did: string, multikey: string): Promise<Resolution> {
+    const resolution = { document: documentOfKey(did, await publicKeyFromMultikey(multikey)) }
+    if (keyForms.size >= MOST_KEY_FORMS) keyForms.delete(keyForms.keys().next().value as string)
+    keyForms.set(did, resolution)
+    return resolution
+  }
 
   async function lookup(did: string, requester?: string): Promise<Resolution> {
     const parsed = parseDid(did)
@@ -119,9 +129,10 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
 
   return {
     async resolve(did, { fresh = false, requester, signal } = {}) {
+      const known = keyForms.get(did)
+      if (known !== undefined) return known
       const parsed = parseDid(did)
-      if (parsed.form === 'key')
-        return { document: documentOfKey(did, await publicKeyFromMultikey(parsed.id)) }
+      if (parsed.form === 'key') return keyForm(did, parsed.id)
       const cached = cache.get(did)
       if (cached === undefined) return abortable(remember(did, 0, requester), signal)
       const isFresh = now() - cached.at < (cached.failed ? FAILED_SECONDS : FRESH_SECONDS)

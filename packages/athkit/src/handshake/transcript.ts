@@ -1,5 +1,5 @@
-import { concat, toBase64url, utf8 } from '../crypto/bytes.ts'
-import { canonicalize, hash, sha256 } from '../crypto/jcs.ts'
+import { type Awaitable, toBase64url, utf8 } from '../crypto/bytes.ts'
+import { canonicalMessage, hash, sha256 } from '../crypto/jcs.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { without } from './shape.ts'
 
@@ -17,8 +17,6 @@ import { without } from './shape.ts'
  * | client | m9a `signature`             | {@link keyExchangeInput}                                           |
  * | server | m9b `access_token`          | its claims, among them the transcript of all that came before      |
  */
-const LF = utf8('\n')
-
 /** `hs` of ATH-6.2.2: base64url of SHA-256 over m1 to m3. */
 export async function handshakeHash(m1: JsonObject, m2: JsonObject, m3: JsonObject): Promise<string> {
   return toBase64url(await hashOf([m1, m2, m3]))
@@ -61,9 +59,5 @@ export function keyExchangeInput(
   return { audience, handshake, scope_request: scopeRequestHash, message: without(m9a, 'signature') }
 }
 
-async function hashOf(messages: readonly JsonObject[]): Promise<Uint8Array> {
-  const parts = messages.flatMap((message, index) =>
-    index === 0 ? [utf8(canonicalize(message))] : [LF, utf8(canonicalize(message))],
-  )
-  return sha256(concat(...parts))
-}
+const hashOf = (messages: readonly JsonObject[]): Awaitable<Uint8Array> =>
+  sha256(utf8(messages.map(canonicalMessage).join('\n')))

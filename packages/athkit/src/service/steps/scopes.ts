@@ -1,4 +1,4 @@
-import { hash } from '../../crypto/jcs.ts'
+import { hashMessage } from '../../crypto/jcs.ts'
 import type { JsonObject } from '../../crypto/json.ts'
 import { HandshakeError } from '../../errors.ts'
 import {
@@ -75,7 +75,7 @@ type Hashed = HandshakeState & { readonly handshakeHash: string; readonly scopeR
 async function withHashes(state: HandshakeState, request: ScopeRequest): Promise<Hashed> {
   const m3 = state.m3?.message
   if (m3 === undefined) throw new Error('m5 before m3')
-  const scopeRequestHash = await hash(request)
+  const scopeRequestHash = await hashMessage(request)
   return { ...state, scopeRequestHash, handshakeHash: await handshakeHash(state.m1, state.m2, m3) }
 }
 
