@@ -1,25 +1,19 @@
 import { createAgent } from 'athkit/agent'
 import { fetchWith } from './connections.ts'
+import { HANDSHAKE_PRIMITIVES } from './handshake-primitives.ts'
 import { agentParty, authorizationFor } from './parties.ts'
-import type { Server } from './server-process.ts'
+import { type Server, serverCpu } from './server-process.ts'
 import { median, percentile, row } from './table.ts'
 
-const HANDSHAKES = Number(process.env.BENCH_HANDSHAKES ?? 300)
-const REPEATS = 3
+const HANDSHAKES = Number(process.env.BENCH_HANDSHAKES ?? 200)
+const REPEATS = 7
+/** Rounds before anything counts: a server is not measured while it is still being compiled. */
+const WARM_UPS = 5
+/** How many agents come at a time where the whole process is measured. */
+const AT_A_TIME = 8
 
 /** What a handshake costs the server, how often it crosses the network, how long it takes. */
 export async function measureHandshakes(server: Server): Promise<void> {
-  const [costs, floors] = [[] as number[], [] as number[]]
-  for (let i = 0; i < REPEATS; i++) {
-    costs.push(await server.ask<number>('handshake cost'))
-    floors.push(await server.ask<number>('primitives'))
-  }
-  row(
-    'server CPU per handshake / its primitives',
-    median(costs.map((cost, i) => cost / (floors[i] ?? Number.NaN))).toFixed(2),
-    `${median(costs).toFixed(0)} µs / ${median(floors).toFixed(0)} µs, in its handler, discovery included`,
-  )
-
   let trips = 0
   const fetch = fetchWith(server.ca)
   const agent = createAgent({
@@ -31,11 +25,32 @@ export async function measureHandshakes(server: Server): Promise<void> {
     },
   })
   const authorization = await authorizationFor(server.serverDid)
+  const once = () => agent.connect(server.origin, { authorization, scopes: ['goods:read'] })
+
+  const rounds: Round[] = []
+  for (let i = 0; i < WARM_UPS + REPEATS; i++) {
+    const round = { ...(await inHandler(server, once)), process: await inProcess(server, once) }
+    if (i >= WARM_UPS) rounds.push(round)
+  }
+  const middle = (of: (round: Round) => number) => median(rounds.map(of))
+  const floor = `${middle(({ primitives }) => primitives).toFixed(0)} µs`
+  row(
+    'server CPU per handshake / its primitives',
+    middle(({ handler, primitives }) => handler / primitives).toFixed(2),
+    `${middle(({ handler }) => handler).toFixed(0)} µs / ${floor}: in its handler, discovery included`,
+  )
+  row(
+    'the same for the whole server process',
+    middle(({ process, primitives }) => process / primitives).toFixed(2),
+    `${middle(({ process }) => process).toFixed(0)} µs / ${floor}: HTTP, TLS and all, ${AT_A_TIME} agents at a time`,
+  )
+  row('its primitives', '', listed())
+
+  trips = 0
   const times: number[] = []
-  for (let i = 0; i < 2 * HANDSHAKES; i++) {
-    if (i === HANDSHAKES) [trips, times.length] = [0, 0]
+  for (let i = 0; i < HANDSHAKES; i++) {
     const begin = performance.now()
-    await agent.connect(server.origin, { authorization, scopes: ['goods:read'] })
+    await once()
     times.push(performance.now() - begin)
   }
   row('round trips per handshake, nobody asked', String(trips / HANDSHAKES - 1), 'and one for discovery')
@@ -45,3 +60,35 @@ export async function measureHandshakes(server: Server): Promise<void> {
     `p95 ${percentile(times, 0.95).toFixed(1)} ms, n = ${times.length}, over connections that are kept`,
   )
 }
+
+/** Microseconds of CPU for one handshake. */
+interface Round {
+  readonly handler: number
+  readonly primitives: number
+  readonly process: number
+}
+
+/** One agent; after each handshake the server does its primitives once more by themselves, so that both meet the same machine. */
+async function inHandler(server: Server, once: () => Promise<unknown>) {
+  const before = await server.ask<number>('handler cpu')
+  let primitives = 0
+  for (let i = 0; i < HANDSHAKES; i++) {
+    await once()
+    primitives += await server.ask<number>('primitives')
+  }
+  const handler = (await server.ask<number>('handler cpu')) - before
+  return { handler: handler / HANDSHAKES, primitives: primitives / HANDSHAKES }
+}
+
+async function inProcess(server: Server, once: () => Promise<unknown>): Promise<number> {
+  let left = HANDSHAKES
+  const agents = async () => {
+    while (left-- > 0) await once()
+  }
+  return (await serverCpu(server, () => Promise.all(Array.from({ length: AT_A_TIME }, agents)))) / HANDSHAKES
+}
+
+const listed = () =>
+  Object.entries(HANDSHAKE_PRIMITIVES)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ')

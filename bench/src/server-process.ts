@@ -27,7 +27,7 @@ const next = <T>(child: ChildProcess) =>
   new Promise<T>((resolve) => child.once('message', (message) => resolve(message as T)))
 
 /** Microseconds of the server's CPU while something runs. */
-export async function serverCpu(server: Server, work: () => Promise<void>): Promise<number> {
+export async function serverCpu(server: Server, work: () => Promise<unknown>): Promise<number> {
   const before = await server.ask<NodeJS.CpuUsage>('cpu')
   await work()
   const after = await server.ask<NodeJS.CpuUsage>('cpu')

@@ -20,7 +20,7 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
   if (grant.credentialExpiresAt !== undefined && grant.credentialExpiresAt <= now) {
     throw refuse('credential_expired', 'the credential ended before m9b', { rule: 'ATH-6.2.1', step: 'm9b' })
   }
-  const indexed = await indexGrant(context, grant)
+  const indexed = await indexGrant(context, grant, partition)
   if (indexed === 'revoked') throw revoked()
   if (indexed === 'suspended') {
     throw refuse('policy_denied', 'the agent was suspended before m9b', { rule: 'ATH-9', step: 'm9b' })

@@ -25,7 +25,7 @@ export async function shopOnSocket(options: ShopOptions = {}) {
     toNodeListener(async (request, { address }) => {
       const { pathname } = new URL(request.url)
       made.sent.push(`${request.method} ${pathname}`)
-      const sealed = carried(request)
+      const sealed = pathname === '/ath/sealed' ? carried(request) : undefined
       if (sealed !== undefined) places.push(placeOf(sealed))
       return (await handle(request, { address })) ?? new Response(null, { status: 404 })
     }),

@@ -1,7 +1,7 @@
 import { hash } from '../../crypto/jcs.ts'
 import type { Operation } from '../../store/store.ts'
 import type { Bookkeeping } from '../context.ts'
-import { type GrantRow, type Pointer, pairPartition, pointerPartition, userPartition } from '../rows.ts'
+import { type GrantRow, type Pointer, pointerPartition, userPartition } from '../rows.ts'
 
 /**
  * Where a grant is found by whoever may end it: in its user's partition by credential and by the question, elsewhere by its id
@@ -44,15 +44,16 @@ export const clientPartition = (clientDid: string) => `client:${clientDid}`
 /**
  * The first step of committing a grant; the second is one transaction in the pair, with {@link notRevoked} among its operations.
  *
+ * @param partition of the pair
  * @returns `revoked` when the user has taken back the credential, this very request, or their link to the account, or a party's DID was
  *   deactivated; `suspended` when the operator has suspended the agent: nothing is granted then
  */
 export async function indexGrant(
   context: Bookkeeping,
   grant: GrantRow,
+  partition: string,
 ): Promise<'indexed' | 'revoked' | 'suspended'> {
   const now = context.now()
-  const partition = await pairPartition(grant.clientDid, grant.userDid)
   const row: IndexRow = { grantId: grant.id, partition, account: grant.account }
   const entry = { value: JSON.stringify(row), expiresAt: grant.expiresAt }
   const operations: Operation[] = [
