@@ -4,6 +4,7 @@ import { grantOf, type Service } from 'athkit/service'
 import type { Store } from 'athkit/store'
 import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
+import { accountRoutes } from './account/routes.ts'
 import { findGoods, searchGoods } from './goods.ts'
 
 /** An account's orders lie together, and apart from those of others. */
@@ -72,6 +73,14 @@ export function createApi(service: Service, store: Store): Hono {
   app.get('/api/profile', requireScope('user:profile'), (c) =>
     c.json({ account: grantOf(c.req.raw)?.account }),
   )
+
+  // In the browser of the account's holder, and no agent's business.
+  if (service.enrolment !== undefined) {
+    app.route(
+      '/account',
+      accountRoutes(service, service.enrolment, store, String(service.discovery.server_did)),
+    )
+  }
   return app
 }
 

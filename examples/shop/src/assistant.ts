@@ -3,14 +3,16 @@ import { parseArgs } from 'node:util'
 import { createAgent, ScopesDenied } from 'athkit/agent'
 import { PermissionError } from 'athkit/errors'
 import { assistantStory } from './assistant-story.ts'
-import { identityIn } from './identity.ts'
 import { narrator, report } from './narrator.ts'
+import { partyOf } from './party.ts'
 
 const text = { type: 'string' } as const
-const { values } = parseArgs({ options: { origin: text, server: text, authorize: text } })
+const { values } = parseArgs({
+  options: { origin: text, server: text, authorize: text, did: text, registry: text },
+})
 const { origin = '', server = '', authorize = '' } = values
 const say = narrator('agent')
-const identity = await identityIn()
+const { identity, resolver } = await partyOf(values)
 const scopes = ['goods:read', 'order:create']
 
 const asked = { client_did: identity.did, scopes, audience: [server, origin] }
@@ -19,7 +21,7 @@ const { credential: authorization } = (await answer.json()) as { credential: str
 
 try {
   // #region connect
-  const agent = createAgent({ identity })
+  const agent = createAgent({ identity, resolver })
   const session = await agent.connect(origin, {
     authorization,
     scopes,

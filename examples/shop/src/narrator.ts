@@ -1,8 +1,8 @@
 /**
- * The three processes of the example tell what they do as JSON lines on their standard output; the one that started them prints
+ * The processes of the example tell what they do as JSON lines on their standard output; the one that started them prints
  * these in the order in which they happened. Nothing of the handshake goes this way: that goes over the network alone.
  */
-export type Role = 'user' | 'agent' | 'shop'
+export type Role = 'user' | 'agent' | 'shop' | 'registry'
 
 export interface Line {
   readonly role: Role

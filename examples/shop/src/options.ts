@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { Resolving } from './resolver.ts'
 
 /** Seconds, each a waiting time of the profile that whoever tests from outside may shorten. */
 const TIMEOUTS = [
@@ -12,7 +13,7 @@ const TIMEOUTS = [
 ] as const
 export type TimeoutName = (typeof TIMEOUTS)[number]
 
-export interface ShopOptions {
+export interface ShopOptions extends Resolving {
   readonly port: number
   readonly caFile: string | undefined
   /** Certificates somebody else made: PEM files of the certificate and its key. */
@@ -28,6 +29,8 @@ export interface ShopOptions {
   readonly identity: string | undefined
   /** Public ones; empty: the loopback addresses that it listens on. */
   readonly origins: readonly string[]
+  /** The shop's own name, registered at the registry; its key's own DID without it. */
+  readonly did: string | undefined
   readonly timeouts: ReadonlyMap<TimeoutName, number>
   /** Tell the story of every step on standard output. */
   readonly narrate: boolean
@@ -37,7 +40,7 @@ export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol D
 
   --port N              port on the loopback addresses; 0 picks a free one (default 0)
   --ca-file F           where to write the certificate of the authority to trust
-  --enrol DID           link this user to an account of the shop; repeatable
+  --enrol DID           link this user to an account of the shop; repeatable. Others link themselves at /account
   --ask always|never    whether the user is asked to confirm (default always)
   --rate-limit V|none   such as 100/minute, the default
   --store URL           sqlite:FILE, postgres://… or redis://…; nodes share it (default: in memory)
@@ -45,6 +48,9 @@ export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol D
   --identity FILE       the shop's key, PKCS#8 PEM, made where there is none; the same for every node
   --origin URL          the public origin, where a balancer stands before the nodes; repeatable
   --cert F --key F      certificate and key, PEM, instead of new ones
+  --registry URL        the registry of named DIDs; --registry-ca F: the authority to trust for it
+  --resolve-loopback    for development: did:web may lead to this machine
+  --did DID             the shop's own name at the registry; registered where it is not yet
   --confirm-timeout S   --handshake-timeout S   --provisional S   --rotation-overlap S
   --rotation-supersede S   --token-ttl S   --denial-backoff S
                         shorten the profile's waiting times, in seconds`
@@ -68,6 +74,10 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       store: text,
       identity: text,
       origin: { type: 'string', multiple: true, default: [] },
+      registry: text,
+      'registry-ca': text,
+      'resolve-loopback': { type: 'boolean', default: false },
+      did: text,
       narrate: { type: 'boolean', default: false },
       ...Object.fromEntries(TIMEOUTS.map((name) => [name, text])),
     },
@@ -75,6 +85,10 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
   for (const did of values.enrol) if (!isDid(did)) throw new Error(`--enrol ${did}: not a DID`)
   const given = values as unknown as Record<string, string | undefined>
   if (values.ask !== 'always' && values.ask !== 'never') throw new Error('--ask is always or never')
+  if (values.registry !== undefined && !/^https:/.test(values.registry)) {
+    throw new Error('--registry is an https: URL')
+  }
+  if (values.did !== undefined && values.registry === undefined) throw new Error('--did needs a --registry')
   const timeouts = TIMEOUTS.flatMap((name) => {
     const value = given[name]
     return value === undefined ? [] : [[name, seconds(name, value)] as const]
@@ -90,6 +104,10 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
     store: storeUrl(values.store, values.db),
     identity: values.identity,
     origins: values.origin,
+    did: values.did,
+    registry: values.registry,
+    registryCa: values['registry-ca'],
+    resolveLoopback: values['resolve-loopback'],
     narrate: values.narrate,
     timeouts: new Map(timeouts),
   }

@@ -30,4 +30,4 @@ export function storyOf(event: ServiceEvent): string | undefined {
   }
 }
 
-export const short = (did: string): string => (did.length > 24 ? `${did.slice(0, 14)}…${did.slice(-4)}` : did)
+export const short = (did: string): string => (did.length > 40 ? `${did.slice(0, 14)}…${did.slice(-4)}` : did)

@@ -1,16 +1,24 @@
 /** The shop by itself: `npm run shop -- --help`. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { listenOnLoopback, makeLocalCertificates } from '@athkit/cli/loopback'
 import { toNodeListener } from 'athkit/adapters/node'
-import { atMost, createService, type ServiceEvent, type Timeouts } from 'athkit/service'
+import { storePins } from 'athkit/registry'
+import {
+  atMost,
+  createService,
+  type LinkedUsers,
+  type ServiceEvent,
+  storedUsers,
+  type Timeouts,
+} from 'athkit/service'
 import type { Store } from 'athkit/store'
 import { createApi } from './api.ts'
-import { makeLocalCertificates } from './certificates.ts'
-import { identityIn } from './identity.ts'
+import { clientInfo } from './client-info.ts'
+import { type Identity, identityIn, registered } from './identity.ts'
 import { narrator, report } from './narrator.ts'
 import { openStore } from './open-store.ts'
 import { parseShopOptions, SHOP_USAGE, type ShopOptions, type TimeoutName } from './options.ts'
+import { registryOf, resolverOf } from './resolver.ts'
 import { storyOf } from './shop-story.ts'
 
 const DESCRIPTIONS = {
@@ -30,25 +38,36 @@ const TIMEOUT_OF: Record<TimeoutName, keyof Timeouts> = {
 }
 
 async function main(options: ShopOptions): Promise<void> {
-  const { servers, port } = await listen(options)
+  // Before anything else: the service has to know its origin.
+  const {
+    servers,
+    port,
+    close: stopListening,
+  } = await listenOnLoopback(await certificates(options), options.port)
   const { store, close } = await openStore(options.store)
-  const identity = await identityIn(options.identity ?? keyBeside(options.store))
+  const identity = await ownIdentity(options)
+  const users = storedUsers(store)
+  for (const [index, did] of options.enrol.entries()) await users.link(did, `account-${index + 1}`)
   const loopback = ['localhost', '127.0.0.1', '[::1]'].map((host) => `https://${host}:${port}`)
   const origins = options.origins.length > 0 ? options.origins : loopback
-  const service = serviceOf(options, { identity, store, origins })
+  const service = serviceOf(options, { identity, store, users, origins })
   const api = createApi(service, store)
   const listener = toNodeListener((request, { address }) => api.fetch(request, { address }))
   for (const server of servers) server.on('request', listener)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      for (const server of servers) {
-        server.close()
-        server.closeAllConnections()
-      }
+      stopListening()
       void close().then(() => process.exit(0))
     })
   }
   report({ origin: origins[0], server_did: identity.did, port })
+}
+
+async function ownIdentity(options: ShopOptions): Promise<Identity> {
+  const identity = await identityIn(options.identity ?? keyBeside(options.store))
+  const registry = registryOf(options)
+  const { did } = options
+  return did === undefined || registry === undefined ? identity : registered(identity, did, registry)
 }
 
 /** A file of SQLite has its key beside it, so that a shop that starts again is the same shop. */
@@ -58,12 +77,13 @@ const keyBeside = (store: string): string | undefined =>
     : undefined
 
 interface Parts {
-  readonly identity: Awaited<ReturnType<typeof identityIn>>
+  readonly identity: Identity
+  readonly users: LinkedUsers
   readonly store: Store
   readonly origins: readonly string[]
 }
 
-function serviceOf(options: ShopOptions, { identity, store, origins }: Parts) {
+function serviceOf(options: ShopOptions, { identity, users, store, origins }: Parts) {
   const say = narrator('shop')
   const skipUserConfirmation = options.ask === 'never'
   return createService({
@@ -77,11 +97,9 @@ function serviceOf(options: ShopOptions, { identity, store, origins }: Parts) {
         { description, skipUserConfirmation },
       ]),
     ),
-    users: {
-      find: (did) =>
-        options.enrol.includes(did) ? { account: `account-${options.enrol.indexOf(did) + 1}` } : undefined,
-    },
-    clientInfo: () => ({ name: 'AI Shopping Assistant', developer: 'known by its key alone' }),
+    users,
+    resolver: resolverOf(options, storePins(store)),
+    clientInfo,
     store,
     restrictions: {
       ...(options.rateLimit === undefined ? {} : { rate_limit: options.rateLimit }),
@@ -99,25 +117,6 @@ function serviceOf(options: ShopOptions, { identity, store, origins }: Parts) {
   })
 }
 
-/** On both loopback addresses, under one port, before anything else: the service has to know its origin. */
-async function listen(options: ShopOptions): Promise<{ servers: readonly Server[]; port: number }> {
-  const { cert, key } = await certificates(options)
-  const make = () => createServer({ cert, key, minVersion: 'TLSv1.3', ...PATIENCE })
-  const first = await bound(make(), options.port, '127.0.0.1')
-  const { port } = first.address() as AddressInfo
-  // A machine without IPv6 has one address to listen on.
-  const second = await bound(make(), port, '::1').catch(() => undefined)
-  return { servers: second === undefined ? [first] : [first, second], port }
-}
-
-/** Milliseconds for whoever sends slowly, or nothing: connections are not held for nothing. Streamed answers are not requests. */
-const PATIENCE = {
-  handshakeTimeout: 10_000,
-  headersTimeout: 15_000,
-  requestTimeout: 120_000,
-  connectionsCheckingInterval: 5000,
-}
-
 async function certificates({ certFile, keyFile, caFile }: ShopOptions) {
   if (certFile !== undefined && keyFile !== undefined) {
     return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
@@ -125,13 +124,6 @@ async function certificates({ certFile, keyFile, caFile }: ShopOptions) {
   const made = await makeLocalCertificates()
   if (caFile !== undefined) writeFileSync(caFile, made.ca)
   return made
-}
-
-function bound(server: Server, port: number, host: string): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => resolve(server.off('error', reject)))
-  })
 }
 
 try {

@@ -1,12 +1,12 @@
-/** `npm start`: the shopping scenario of the source documents as three processes over TLS 1.3. */
+/** `npm start`: the shopping scenario of the source documents as three parties over TLS 1.3, and the registry of their names. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { makeLocalCertificates } from './certificates.ts'
-import { identityIn } from './identity.ts'
+import { makeLocalCertificates } from '@athkit/cli/loopback'
 import { type Line, printer } from './narrator.ts'
 
 const flag = { type: 'boolean', default: false } as const
@@ -14,16 +14,25 @@ const USAGE = 'Usage: npm start -- [--yes | --deny | --only SCOPE[,SCOPE]]'
 const values = optionsOf(process.argv.slice(2))
 const hasPerson = process.stdin.isTTY === true && !values.yes && !values.deny && values.only === undefined
 
+/** Of the source documents, and the user's. */
+const NAMES = {
+  shop: 'did:ath:ecommerce_platform_001',
+  agent: 'did:ath:ai_shopping_assistant_001',
+  user: 'did:ath:shopper_001',
+} as const
+
+const ATH = fileURLToPath(new URL('./dist/main.js', import.meta.resolve('@athkit/cli/package.json')))
+
 const folder = mkdtempSync(join(tmpdir(), 'athkit-shop-'))
 const path = (name: string) => join(folder, name)
 const children: ChildProcess[] = []
 let ended = (_: Error): void => undefined
-/** Rejects when one of the three ends before the story does: the others would wait for it for ever. */
+/** Rejects when one of them ends before the story does: the others would wait for it for ever. */
 const anEnd = new Promise<never>((_, reject) => {
   ended = reject
 })
 const out = printer(({ role, step, text }: Line) => {
-  console.log(`${step ? `${step.padStart(2)} ` : '   '} ${role.padEnd(6)} ${text}`)
+  console.log(`${step ? `${step.padStart(2)} ` : '   '} ${role.padEnd(8)} ${text}`)
 })
 
 function optionsOf(args: string[]) {
@@ -37,19 +46,26 @@ function optionsOf(args: string[]) {
 
 type Report = Record<string, unknown>
 
-/** Starts one of the three; resolves with the first thing it reports. What it is told, it is told on its command line. */
+/** Starts a process; resolves with the first thing it reports. What it is told, it is told on its command line. */
 function start(
   name: string,
   args: readonly string[],
   input: 'inherit' | 'ignore' = 'ignore',
 ): Promise<Report> {
-  const script = new URL(`./${name}.js`, import.meta.url).pathname
+  const isRegistry = name === 'registry'
+  const script = isRegistry ? ATH : fileURLToPath(new URL(`./${name}.js`, import.meta.url))
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: path('ca.pem'), NODE_NO_WARNINGS: '1' }
   const child = spawn(process.execPath, ['--tls-min-v1.3', script, ...args], {
     env,
-    stdio: [input, 'pipe', 'inherit'],
+    stdio: [input, 'pipe', isRegistry ? 'pipe' : 'inherit'],
   })
   children.push(child)
+  // The registry is a program of its own, which tells no story: what it takes is one line of its log each.
+  if (child.stderr !== null) {
+    createInterface({ input: child.stderr }).on('line', (text) => {
+      out.add({ role: 'registry', at: performance.timeOrigin + performance.now(), text })
+    })
+  }
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout as NonNullable<ChildProcess['stdout']> }).on('line', (line) => {
       const message = JSON.parse(line) as Report & { say?: Line }
@@ -75,10 +91,16 @@ async function scenario(): Promise<Report> {
     writeFileSync(path(name), pem, { mode: 0o600 })
   }
   const tls = ['--cert', path('cert.pem'), '--key', path('key.pem')]
-  const { did } = await identityIn(path('user.pem'))
-  const shop = await start('shop', ['--narrate', '--db', path('shop.db'), '--enrol', did, ...tls])
-  const at = ['--origin', String(shop.origin), '--server', String(shop.server_did)]
-  console.log(`   shop at ${shop.origin} (TLS 1.3), ${shop.server_did}\n   user ${did}\n`)
+  const registry = await start('registry', ['registry', '--db', path('registry.db'), ...tls])
+  const known = ['--registry', String(registry.origin)]
+  const shop = await start('shop', [
+    ...['--narrate', '--db', path('shop.db'), '--enrol', NAMES.user, '--did', NAMES.shop],
+    ...known,
+    ...tls,
+  ])
+  const at = ['--origin', String(shop.origin), '--server', String(shop.server_did), ...known]
+  console.log(`   registry at ${registry.origin}, shop at ${shop.origin} (both TLS 1.3)`)
+  console.log(`   shop ${shop.server_did}, user ${NAMES.user}, agent ${NAMES.agent}\n`)
   const answers = [
     ...(values.deny ? ['--deny'] : []),
     ...(values.only === undefined ? [] : ['--only', values.only]),
@@ -86,10 +108,13 @@ async function scenario(): Promise<Report> {
   ]
   const user = await start(
     'user',
-    ['--identity', path('user.pem'), ...at, ...tls, ...answers],
+    ['--identity', path('user.pem'), '--did', NAMES.user, ...at, ...tls, ...answers],
     hasPerson ? 'inherit' : 'ignore',
   )
-  const { outcome } = await start('assistant', [...at, '--authorize', String(user.authorize)])
+  const { outcome } = await start('assistant', [
+    ...['--did', NAMES.agent, '--authorize', String(user.authorize)],
+    ...at,
+  ])
   return outcome as Report
 }
 

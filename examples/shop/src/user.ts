@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { toNodeListener } from 'athkit/adapters/node'
 import { createUser, visible } from 'athkit/user'
-import { identityIn } from './identity.ts'
 import { narrator, report } from './narrator.ts'
+import { partyOf } from './party.ts'
 import { askPerson } from './person.ts'
 import { short } from './shop-story.ts'
 
@@ -15,6 +15,8 @@ const flag = { type: 'boolean', default: false } as const
 const { values } = parseArgs({
   options: {
     identity: text,
+    did: text,
+    registry: text,
     origin: text,
     server: text,
     cert: text,
@@ -26,7 +28,8 @@ const { values } = parseArgs({
 })
 const say = narrator('user')
 const { origin = '', server: serverDid = '' } = values
-const user = createUser({ identity: await identityIn(values.identity) })
+const { identity, resolver } = await partyOf(values)
+const user = createUser({ identity })
 
 /** `POST /authorize` on the user's own device: what an agent asks for, and the credential that comes of it. */
 async function authorize(request: Request): Promise<Response> {
@@ -65,7 +68,7 @@ process.once('SIGTERM', () => {
   process.exit(0)
 })
 
-const link = user.linkTo({ origin, serverDid })
+const link = user.linkTo({ origin, serverDid, resolver })
 for await (const question of link.questions(stop.signal)) {
   say(
     `verified the shop's question (its pinned key, this user, nothing beyond the credential): ${question.requested_scopes.join(', ')}; the agent says “${visible(question.context ?? '')}”`,

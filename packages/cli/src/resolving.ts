@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
 import type { Vault } from 'athkit/agent'
 import type { Resolver } from 'athkit/did'
 import { createNodeResolver } from 'athkit/did-node'
 import { type Command, Option } from 'commander'
 import { registryIn } from './arguments.ts'
+import { authoritiesWith } from './loopback/index.ts'
 import { clientAt, registryPlace, rememberPlace } from './registry-place.ts'
 
 /** How DIDs of others are found, as commands are told that talk to them. */
@@ -33,11 +32,4 @@ export async function resolverFor(vault: Vault, options: ResolvingOptions = {}):
     ...(options.resolveLoopback === true ? { resolveLoopback: true, ca: authoritiesWith(place?.ca) } : {}),
     onWarning: (message) => console.error(`ath: ${message}`),
   })
-}
-
-/** For did:web on this machine: the platform's authorities, those of NODE_EXTRA_CA_CERTS, and the registry's. */
-export function authoritiesWith(ca: string | undefined): readonly string[] {
-  const { NODE_EXTRA_CA_CERTS: file = '' } = process.env
-  const extra = existsSync(file) ? [readFileSync(file, 'utf8')] : []
-  return [...rootCertificates, ...extra, ...(ca === undefined ? [] : [ca])]
 }
