@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type PostgresServer, startPostgres } from '../../../../chaos/service/src/servers/postgres.ts'
 import { postgres } from '../../src/store/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
-import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 
 vi.setConfig({ testTimeout: 20_000 })
 

@@ -1,10 +1,10 @@
 import pg from 'pg'
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { type PostgresServer, startPostgres } from '../../../../chaos/service/src/servers/postgres.ts'
 import { postgres } from '../../src/store/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { storeContract } from '../../src/store/testing.ts'
-import { type PostgresServer, startPostgres } from './servers/postgres.ts'
 
 let server: PostgresServer
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasRedis, type RedisServer, startRedis } from '../../../../chaos/service/src/servers/redis.ts'
 import { redis } from '../../src/store/redis.ts'
-import { hasRedis, type RedisServer, startRedis } from './servers/redis.ts'
 
 const NOW = 1_717_200_000
 const mark = (key: string, seq: number) => ({ op: 'mark', key, seq, onRefusal: 'continue' }) as const

@@ -1,10 +1,15 @@
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import {
+  hasRedis,
+  type RedisServer,
+  redisUrl,
+  startRedis,
+} from '../../../../chaos/service/src/servers/redis.ts'
 import { redis } from '../../src/store/redis.ts'
 import type { Store } from '../../src/store/store.ts'
 import { storeContract } from '../../src/store/testing.ts'
-import { hasRedis, type RedisServer, redisUrl, startRedis } from './servers/redis.ts'
 
 let server: RedisServer | undefined
 /** One that has all slots, and refuses a script over two of them as any cluster does. */
