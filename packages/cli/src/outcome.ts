@@ -1,6 +1,6 @@
 import { failureOf, sentencesOf } from './failure.ts'
 import { statusOf } from './status.ts'
-import { Interrupted } from './trouble.ts'
+import { Interrupted, Unfinished } from './trouble.ts'
 
 /**
  * Runs a command. Its result or its failure is the last line on standard output, in JSON where that is asked for; otherwise the
@@ -28,13 +28,16 @@ export async function run<Result extends object | string>(
     const text = isJson ? JSON.stringify(result) : say(result)
     if (text !== undefined) console.log(text)
   } catch (thrown) {
-    // Whatever it made of being stopped: that is why it failed.
-    fail(isJson, stop.signal.aborted ? stop.signal.reason : thrown)
+    fail(isJson, stop.signal.aborted ? stopped(stop.signal.reason, thrown) : thrown)
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }
 }
+
+/** Whatever the work made of being stopped: that is why it failed, after what it had done. */
+const stopped = (reason: unknown, thrown: unknown): unknown =>
+  thrown instanceof Unfinished ? new Unfinished(reason, thrown.done) : reason
 
 export function fail(isJson: boolean, error: unknown): void {
   if (isJson) console.log(JSON.stringify(failureOf(error)))

@@ -26,12 +26,20 @@ export function createPeople() {
   const children: ChildProcess[] = []
   const at = (name: string): string => join(folder, name)
 
-  /** @param input what it reads from standard input */
-  function start(who: string, args: readonly string[], input: string | Uint8Array = ''): Running {
+  /**
+   * @param input what it reads from standard input
+   * @param env beside what opens the vault, or instead of it
+   */
+  function start(
+    who: string,
+    args: readonly string[],
+    input: string | Uint8Array = '',
+    env: NodeJS.ProcessEnv = {},
+  ): Running {
     const key = Buffer.alloc(32, who.charCodeAt(0)).toString('base64url')
     const child = spawn(process.execPath, [join(ROOT, 'tools/ath.mjs'), ...args], {
       cwd: folder,
-      env: { ...process.env, ATH_VAULT: at(`${who}.vault`), ATH_VAULT_KEY: key },
+      env: { ...process.env, ATH_VAULT: at(`${who}.vault`), ATH_VAULT_KEY: key, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     child.stdin.end(input)

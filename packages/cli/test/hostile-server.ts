@@ -11,6 +11,8 @@ export interface Hostile {
   readonly serverDid: string
   /** Requests that were opened in sessions. */
   readonly served: () => readonly string[]
+  /** Whether every session was ended by the agent. */
+  readonly ended: () => boolean
   close(): void
 }
 
@@ -49,6 +51,7 @@ export async function startHostile(
     origin,
     serverDid: identity.did,
     served: () => [...fake.sessions.values()].flatMap(({ inner }) => inner.map(({ path }) => path)),
+    ended: () => [...fake.sessions.values()].every(({ ended }) => ended),
     close: () => {
       server.close()
       server.closeAllConnections()
