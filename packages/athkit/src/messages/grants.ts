@@ -4,6 +4,7 @@
 import * as v from 'valibot'
 import type { Json, JsonObject } from '../crypto/json.ts'
 import { object, optional, scopes, shaped, time } from '../crypto/shape.ts'
+import { fitting } from './fitting.ts'
 
 /** One grant as the wire names its members. */
 export const GrantEntry = v.object({
@@ -40,22 +41,23 @@ export interface Grant {
   readonly lastUsedAt: number | undefined
 }
 
-export function createGrantsListing(grants: readonly Grant[]): GrantsListing {
-  return {
-    grants: grants.map((grant) => ({
-      id: grant.id,
-      request_id: grant.requestId ?? null,
-      client_did: grant.clientDid,
-      client_info: grant.clientInfo,
-      credential_id: grant.credentialId,
-      scopes: [...grant.scopes],
-      restrictions: grant.restrictions,
-      granted_at: grant.grantedAt,
-      expires_at: grant.expiresAt,
-      last_used_at: grant.lastUsedAt ?? null,
-    })),
-  }
-}
+/** As many as one body holds (ATH-1.1), the first of them. */
+export const createGrantsListing = (grants: readonly Grant[]): GrantsListing => ({
+  grants: [...fitting(grants.map(entryOf))],
+})
+
+const entryOf = (grant: Grant): GrantEntry => ({
+  id: grant.id,
+  request_id: grant.requestId ?? null,
+  client_did: grant.clientDid,
+  client_info: grant.clientInfo,
+  credential_id: grant.credentialId,
+  scopes: [...grant.scopes],
+  restrictions: grant.restrictions,
+  granted_at: grant.grantedAt,
+  expires_at: grant.expiresAt,
+  last_used_at: grant.lastUsedAt ?? null,
+})
 
 /** @throws HandshakeError `malformed_message` */
 export function parseGrantsListing(body: Json): readonly Grant[] {

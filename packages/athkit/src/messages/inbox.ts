@@ -4,14 +4,22 @@
 import * as v from 'valibot'
 import type { Json, JsonObject } from '../crypto/json.ts'
 import { checkTimestamp, object, shaped, time } from '../crypto/shape.ts'
+import { fitting, sizeOf } from './fitting.ts'
 
 export const InboxListing = v.object({ pending: v.array(object) })
 export type InboxListing = v.InferOutput<typeof InboxListing> & JsonObject
 
-/** @param pending every m6 that is open for this user, as it was signed */
-export const createInboxListing = (pending: readonly JsonObject[]): InboxListing => ({
-  pending: [...pending],
-})
+/**
+ * As much as one body holds (ATH-1.1), the shortest first: an agent with many words keeps no other agent's question from the user.
+ * What is left out comes when there is room.
+ *
+ * @param pending every m6 that is open for this user, as it was signed
+ */
+export function createInboxListing(pending: readonly JsonObject[]): InboxListing {
+  const bySize = [...pending].sort((a, b) => sizeOf(a) - sizeOf(b))
+  const fit = new Set(fitting(bySize))
+  return { pending: pending.filter((question) => fit.has(question)) }
+}
 
 /**
  * @returns what claims to be m6; each is verified before anybody sees it

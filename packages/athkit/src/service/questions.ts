@@ -2,6 +2,7 @@ import { hash } from '../crypto/jcs.ts'
 import { randomId, randomInteger } from '../crypto/random.ts'
 import { refuse } from '../errors.ts'
 import { type ConfirmationRequest, createConfirmationRequest } from '../handshake/index.ts'
+import { createInboxListing } from '../messages/inbox.ts'
 import type { ServiceContext } from './context.ts'
 import type { ServiceEvent } from './events.ts'
 import {
@@ -39,7 +40,7 @@ export interface QuestionInput
  * Opens a question (ATH-6.3.1): one per (user, client), 50 per user, none while the pair has to wait. The same handshake asking the
  * same again finds its question.
  *
- * @throws HandshakeError `rate_limited` with `Retry-After`; nothing was written then
+ * @throws HandshakeError `rate_limited` with `Retry-After`, `message_too_large`; nothing was written then
  */
 export async function ask(context: ServiceContext, input: QuestionInput): Promise<ConfirmationRequest> {
   const { userDid, clientDid } = input
@@ -55,6 +56,7 @@ export async function ask(context: ServiceContext, input: QuestionInput): Promis
     checkUser(context, asking, now)
 
     const question = await makeQuestion(context, input, requestId, now)
+    checkSize(question)
     await point(context, input, question)
     const open = { requestId, expiresAt: question.expires_at }
     const next = {
@@ -192,6 +194,15 @@ async function point(
     [{ op: 'put', key: 'at', value, expiresAt: question.expires_at + fetch + remember }],
     context.now(),
   )
+}
+
+/** What no inbox can show cannot be asked (ATH-1.1). */
+function checkSize(question: ConfirmationRequest): void {
+  if (createInboxListing([question]).pending.length > 0) return
+  throw refuse('message_too_large', 'the question about it would be too large', {
+    rule: 'ATH-1.1',
+    step: 'm5',
+  })
 }
 
 export const hashOfQuestion = (question: ConfirmationRequest): Promise<string> => hash(question)

@@ -51,6 +51,15 @@ describe('the listing of grants (ATH-8)', () => {
   }
   const unasked: m.Grant = { ...grant, id: 'jti-2', requestId: undefined, lastUsedAt: undefined }
 
+  test('holds the first, as many as one body may (ATH-1.1)', () => {
+    const many = Array.from({ length: 400 }, (_, index) => ({ ...grant, id: `jti-${index}` }))
+    const { grants } = m.createGrantsListing(many)
+    expect(grants.length).toBeGreaterThan(100)
+    expect(grants.map(({ id }) => id)).toEqual(many.slice(0, grants.length).map(({ id }) => id))
+    expect(JSON.stringify({ grants }).length).toBeLessThanOrEqual(65_536)
+    expect(JSON.stringify({ grants: [...grants, ...grants.slice(0, 1)] }).length).toBeGreaterThan(65_536 - 64)
+  })
+
   test('says of each grant all that the profile lists, and reads back as it was', () => {
     const listing = m.createGrantsListing([grant, unasked])
     expect(Object.keys(listing.grants[0] ?? {})).toEqual([

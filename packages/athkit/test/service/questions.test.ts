@@ -100,6 +100,41 @@ describe('how often a user is asked (ATH-6.3.1)', () => {
   })
 })
 
+describe('how much an agent may say (ATH-1.1)', () => {
+  const wordy = async (length: number) => asking(await party(), { context: 'x'.repeat(length) })
+  const bytesOf = (body: unknown) => new TextEncoder().encode(JSON.stringify(body)).length
+
+  test('many words keep no other question from the user, and no listing is too large', async () => {
+    const words: Awaited<ReturnType<typeof wordy>>[] = []
+    for (const length of [50_000, 50_001]) {
+      words.push(await wordy(length))
+      at.clock.now += 1
+    }
+    const short = await asking()
+    const listing = async () => {
+      const { body } = await at.call('GET', '/ath/inbox', undefined, { headers: await at.wallet.bearer() })
+      expect(bytesOf(body)).toBeLessThanOrEqual(65_536)
+      return (body.pending as unknown as h.ConfirmationRequest[]).map(({ request_id }) => request_id)
+    }
+    const [first, second] = words.map(({ answer: { body } }) => body.request_id)
+    expect(await listing()).toEqual([first, short.answer.body.request_id])
+    await answer(await questionOf((words[0] as typeof short).answer), { approved: false })
+    expect(await listing()).toEqual([second, short.answer.body.request_id])
+  })
+
+  test('a question that no listing holds is not asked: 413, and no step taken', async () => {
+    // What the service itself says of a scope takes room in m6 that m5 did not need.
+    at = await shop({ scopes: { 'goods:read': 'Search. '.repeat(200), 'order:create': 'Place orders' } })
+    const hands = await agentOf(at)
+    await hands.post(hands.m3)
+    const room = 65_536 - bytesOf(await hands.m5({ context: '' }))
+    const refused = await hands.post(await hands.m5({ context: 'x'.repeat(room) }))
+    expect(refused).toMatchObject({ status: 413, body: { error: 'message_too_large' } })
+    expect(await at.wallet.pending()).toEqual([])
+    expect((await hands.post(await hands.m5())).status).toBe(202)
+  })
+})
+
 describe('an answer is believed when its user has signed it over the question (ATH-6.3.2)', () => {
   const refused = async (question: h.ConfirmationRequest, message: JsonObject) => {
     const { status, body } = await at.wallet.post(question, message)
