@@ -22,7 +22,7 @@ interface Node {
 
 /** @param args of the shop, but for its port */
 export async function startNodes(count: number, args: readonly string[]): Promise<Nodes> {
-  const script = new URL('./shop.js', import.meta.resolve('@athkit-examples/shop/open-store')).pathname
+  const script = new URL('./shop.js', import.meta.resolve('@athkit-examples/shop/certificates')).pathname
   const nodes: Node[] = []
   let kills = 0
   let next = 0

@@ -2,7 +2,7 @@ import { athHono, enforce, requireScope } from 'athkit/adapters/hono'
 import { randomId } from 'athkit/crypto'
 import { grantOf, type Service } from 'athkit/service'
 import type { Store } from 'athkit/store'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { accountRoutes } from './account/routes.ts'
 import { findGoods, searchGoods } from './goods.ts'
@@ -35,7 +35,8 @@ export function createApi(service: Service, store: Store): Hono {
   app.post(
     '/api/order',
     requireScope('order:create'),
-    enforce('order_amount_limit', async (_, c) => totalOf(await orderIn(c.req.json()))),
+    enforce('order_amount_limit', total),
+    enforce('order_budget', total),
     async (c) => {
       const order = await orderIn(c.req.json())
       if (order === undefined)
@@ -96,6 +97,8 @@ async function orderIn(body: Promise<unknown>): Promise<Order | undefined> {
     typeof quantity === 'number' && Number.isInteger(quantity) && quantity >= 1 && quantity <= MOST_OF_ONE
   return goods === undefined || !fits ? undefined : { goods, quantity }
 }
+
+const total = async (_: Request, c: Context): Promise<number> => totalOf(await orderIn(c.req.json()))
 
 /** What is no order costs nothing, and is refused by the handler. */
 const totalOf = (order: Order | undefined): number =>

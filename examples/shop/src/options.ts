@@ -23,6 +23,8 @@ export interface ShopOptions extends Resolving {
   readonly ask: 'always' | 'never'
   /** undefined: no limit. */
   readonly rateLimit: string | undefined
+  /** A file of JSON, followed as it changes; undefined: every agent is let in. */
+  readonly policy: string | undefined
   /** Where the state lies: `sqlite:FILE`, `postgres://…`, `redis://…`. */
   readonly store: string
   /** The file of the shop's key; undefined: a new one, or for a file of SQLite the one beside it. */
@@ -43,6 +45,7 @@ export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol D
   --enrol DID           link this user to an account of the shop; repeatable. Others link themselves at /account
   --ask always|never    whether the user is asked to confirm (default always)
   --rate-limit V|none   such as 100/minute, the default
+  --policy FILE         the operator's policy, JSON, in force as soon as it changes (default: none)
   --store URL           sqlite:FILE, postgres://… or redis://…; nodes share it (default: in memory)
   --db FILE             short for --store sqlite:FILE
   --identity FILE       the shop's key, PKCS#8 PEM, made where there is none; the same for every node
@@ -71,6 +74,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       ask: { type: 'string', default: 'always' },
       'rate-limit': { type: 'string', default: '100/minute' },
       db: text,
+      policy: text,
       store: text,
       identity: text,
       origin: { type: 'string', multiple: true, default: [] },
@@ -101,6 +105,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
     enrol: values.enrol,
     ask: values.ask,
     rateLimit: values['rate-limit'] === 'none' ? undefined : values['rate-limit'],
+    policy: values.policy,
     store: storeUrl(values.store, values.db),
     identity: values.identity,
     origins: values.origin,

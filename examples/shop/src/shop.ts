@@ -1,11 +1,16 @@
 /** The shop by itself: `npm run shop -- --help`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { listenOnLoopback, makeLocalCertificates } from '@athkit/cli/loopback'
+import { openStore } from '@athkit/cli/store'
 import { toNodeListener } from 'athkit/adapters/node'
+import { followPolicyFile, readPolicyFile } from 'athkit/policy-node'
 import { storePins } from 'athkit/registry'
 import {
   atMost,
+  type Budget,
+  budget,
   createService,
+  type Enforcer,
   type LinkedUsers,
   type ServiceEvent,
   storedUsers,
@@ -16,7 +21,6 @@ import { createApi } from './api.ts'
 import { clientInfo } from './client-info.ts'
 import { type Identity, identityIn, registered } from './identity.ts'
 import { narrator, report } from './narrator.ts'
-import { openStore } from './open-store.ts'
 import { parseShopOptions, SHOP_USAGE, type ShopOptions, type TimeoutName } from './options.ts'
 import { registryOf, resolverOf } from './resolver.ts'
 import { storyOf } from './shop-story.ts'
@@ -51,6 +55,7 @@ async function main(options: ShopOptions): Promise<void> {
   const loopback = ['localhost', '127.0.0.1', '[::1]'].map((host) => `https://${host}:${port}`)
   const origins = options.origins.length > 0 ? options.origins : loopback
   const service = serviceOf(options, { identity, store, users, origins })
+  if (options.policy !== undefined) followPolicyFile(options.policy, service)
   const api = createApi(service, store)
   const listener = toNodeListener((request, { address }) => api.fetch(request, { address }))
   for (const server of servers) server.on('request', listener)
@@ -105,7 +110,11 @@ function serviceOf(options: ShopOptions, { identity, users, store, origins }: Pa
       ...(options.rateLimit === undefined ? {} : { rate_limit: options.rateLimit }),
       order_amount_limit: 5000,
     },
-    enforcers: new Map([['order_amount_limit', atMost]]),
+    enforcers: new Map<string, Enforcer | Budget>([
+      ['order_amount_limit', atMost],
+      ['order_budget', budget()],
+    ]),
+    ...(options.policy === undefined ? {} : { policy: readPolicyFile(options.policy) }),
     tokenMaxTtlSeconds: 7200,
     timeouts: Object.fromEntries([...options.timeouts].map(([name, seconds]) => [TIMEOUT_OF[name], seconds])),
     limits: { exempt: (address) => ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(address) },

@@ -103,6 +103,7 @@ export class HandshakeError extends Error {
   readonly step: string | undefined
   readonly retryAfter: number | undefined
   readonly nextSeq: number | undefined
+  /** Where a peer refused, its own words: untrusted, shown as such if at all. */
   readonly hint: string | undefined
   /** Where a peer refused us: which of our own settings to check. */
   readonly setting: string | undefined

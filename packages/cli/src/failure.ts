@@ -11,6 +11,8 @@ export interface Failure {
   readonly rule?: string
   readonly reason: string
   readonly denied?: readonly DeniedScope[]
+  /** The other side's own words, such as what is left of a limit. */
+  readonly said?: string
 }
 
 export function failureOf(error: unknown): Failure {
@@ -20,7 +22,8 @@ export function failureOf(error: unknown): Failure {
     return { ok: false, error: error.error, reason: error.reason, denied: error.denied }
   }
   if (error instanceof HandshakeError) {
-    return { ok: false, error: error.error, ...ruleOf(error), reason: error.reason }
+    const said = error.hint === undefined ? {} : { said: error.hint }
+    return { ok: false, error: error.error, ...ruleOf(error), reason: error.reason, ...said }
   }
   if (error instanceof AthError) {
     return { ok: false, error: error.trouble, ...ruleOf(error), reason: reasonOf(error) }
@@ -30,10 +33,12 @@ export function failureOf(error: unknown): Failure {
 
 /** In words for a person: what happened, and what to do next. */
 export function sentencesOf(error: unknown): string {
-  const { reason, rule, error: name } = failureOf(error)
+  const { reason, rule, error: name, said } = failureOf(error)
   const what = name === 'usage' ? reason : `${name}: ${reason}`
   const next = adviceOn(error)
-  return `ath: ${what}${rule === undefined ? '' : ` (${rule})`}${next === undefined ? '' : `\n     ${next}`}`
+  const lines = [said === undefined ? undefined : `The service says: ${said}`, next]
+  const more = lines.map((line) => (line === undefined ? '' : `\n     ${line}`)).join('')
+  return `ath: ${what}${rule === undefined ? '' : ` (${rule})`}${more}`
 }
 
 function nameOf(error: unknown): string {

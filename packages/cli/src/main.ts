@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { agentCommands } from './agents.ts'
 import { authorizeCommand } from './authorize.ts'
 import { confirmCommand } from './confirm.ts'
 import { connectCommand } from './connect.ts'
@@ -36,6 +37,7 @@ revocationCommands(program)
 enrolCommand(program)
 registryCommand(program)
 inspectCommand(program)
+agentCommands(program)
 
 try {
   await program.parseAsync()

@@ -38,13 +38,14 @@ describe('call', () => {
     })
   })
 
-  test('an error object is an error of its name; what it says beside that is not passed on', async () => {
+  test('an error object is an error of its name; what it says beside that is a hint, and no message', async () => {
     const wire = { ...refuse('credential_expired', 'private').toWire(1), message: '\u202E secret' }
     const attempt = answering(() => Response.json(wire, { status: 401, headers: { 'retry-after': '3' } }))
     await expect(attempt).rejects.toMatchObject({
       name: 'IdentityError',
       error: 'credential_expired',
       retryAfter: 3,
+      hint: '\ufffd secret',
     })
     await attempt.catch((error: HandshakeError) => expect(error.message).not.toContain('secret'))
   })

@@ -5,7 +5,10 @@ import { sqlite } from 'athkit/store/sqlite'
 
 const CONNECTIONS = 10
 
-/** The store that a URL names, and what closes it with its connections. */
+/**
+ * The store that a URL names, `sqlite:FILE`, `postgres://…` or `redis://…`, and what closes it with its connections. The clients of the last
+ * two are installed by whoever uses them: `pg`, `redis`.
+ */
 export async function openStore(url: string): Promise<{ store: Store; close: () => Promise<void> }> {
   if (url.startsWith('sqlite:')) {
     const store = await sqlite(url.slice('sqlite:'.length))
