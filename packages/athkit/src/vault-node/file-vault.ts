@@ -4,7 +4,7 @@ import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
 import type { Signer } from '../crypto/keys.ts'
 import { didFromKey } from '../did/did.ts'
 import type { Identity } from '../handshake/index.ts'
-import { replaceFile } from './atomic.ts'
+import { replaceFile, sweep } from './atomic.ts'
 import { type Contents, decodeContents, EMPTY, encodeContents } from './contents.ts'
 import { newKeys, openVault, sealVault, type VaultKeys, type VaultSecret } from './format.ts'
 import { locked } from './lock.ts'
@@ -34,6 +34,7 @@ export interface FileVault extends Vault {
  */
 export async function openFileVault(file: string, secret: VaultSecret): Promise<FileVault> {
   let keys: VaultKeys | undefined
+  let swept: Promise<void> | undefined
 
   async function read(): Promise<Contents> {
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -50,6 +51,8 @@ export async function openFileVault(file: string, secret: VaultSecret): Promise<
 
   const change = (next: (before: Contents) => Contents): Promise<Contents> =>
     locked(file, async () => {
+      swept ??= sweep(file)
+      await swept
       const before = await read()
       const after = next(before)
       if (after === before) return after

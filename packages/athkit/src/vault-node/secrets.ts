@@ -26,21 +26,47 @@ export interface KeychainEntry {
 }
 
 /**
+ * An entry of the OS keychain, through the optional peer `@napi-rs/keyring`.
+ *
+ * @throws AthError `vault_locked` where the peer is not installed, or this machine has no keychain
+ */
+export async function keychainEntry(account: string, service = 'athkit'): Promise<KeychainEntry> {
+  try {
+    const { Entry } = await import('@napi-rs/keyring')
+    return new Entry(service, account)
+  } catch (cause) {
+    throw outOfReach(cause, 'install `@napi-rs/keyring`, on a machine that has a keychain')
+  }
+}
+
+/**
  * The vault's key out of the OS keychain, made there the first time.
  *
- * @param entry such as `new Entry('athkit', 'agent')` of the optional peer `@napi-rs/keyring`
+ * @param entry of {@link keychainEntry}, or anything like it
+ * @throws AthError `vault_locked` when the keychain cannot be read, or does not keep the key
  * @throws TypeError when something else stands in the entry
  */
 export function secretFromKeychain(entry: KeychainEntry): VaultSecret {
-  const known = entry.getPassword() ?? undefined
+  const known = reached(() => entry.getPassword()) ?? undefined
   if (known !== undefined) return { key: keyFrom(known) }
   const made = randomBytes(32)
-  entry.setPassword(made.toString('base64url'))
-  const kept = entry.getPassword()
+  reached(() => entry.setPassword(made.toString('base64url')))
+  const kept = reached(() => entry.getPassword())
   if (kept !== made.toString('base64url'))
     throw new AthError('vault_locked', 'the keychain does not keep the key')
   return { key: made }
 }
+
+function reached<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    throw outOfReach(cause, 'unlock it, or open the vault by ATH_VAULT_KEY')
+  }
+}
+
+const outOfReach = (cause: unknown, advice: string) =>
+  new AthError('vault_locked', `the OS keychain is out of reach: ${advice}`, { cause })
 
 function keyFrom(text: string): Uint8Array {
   const key = Buffer.from(text, 'base64url')

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -44,3 +44,49 @@ test('killed at any moment, a writer leaves a vault that opens and has all that 
     rmSync(folder, { recursive: true, force: true })
   }
 }, 30_000)
+
+test('whatever part of a new file a crash leaves, at any byte, the vault is as it was; what is left goes in the end', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'athkit-vault-'))
+  const file = join(folder, 'agent.vault')
+  try {
+    const vault = await openFileVault(file, KEY)
+    await vault.update('session', 'count', () => 1)
+    const before = readFileSync(file)
+    await vault.update('session', 'count', () => 2)
+    const after = readFileSync(file)
+    for (let written = 0; written <= after.length; written++) {
+      // The steps of a change: the new file, as far as it came; then it takes the place of the old one.
+      const left = `${file}.${written}.tmp`
+      writeFileSync(file, before)
+      writeFileSync(left, after.subarray(0, written))
+      expect((await (await openFileVault(file, KEY)).entries('session')).get('count')).toBe(1)
+      utimesSync(left, 1, 1)
+    }
+    await (await openFileVault(file, KEY)).update('session', 'count', () => 3)
+    expect((await (await openFileVault(file, KEY)).entries('session')).get('count')).toBe(3)
+    expect(readdirSync(folder)).toEqual(['agent.vault'])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('a disk that is full at any byte leaves the vault as it was', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'athkit-vault-'))
+  const file = join(folder, 'agent.vault')
+  try {
+    const vault = await openFileVault(file, KEY)
+    await vault.update('session', 'count', () => 1)
+    // No file may be longer than this, in blocks of 1 KiB: the new one is.
+    const writer = join(import.meta.dirname, 'big-writer.mjs')
+    const status = await new Promise((resolve) => {
+      const command = `ulimit -f 64; exec "${process.execPath}" "${writer}" "${file}"`
+      spawn('sh', ['-c', command], { stdio: 'ignore' }).on('close', resolve)
+    })
+    expect(status).toBe(3)
+    const again = await openFileVault(file, KEY)
+    expect((await again.entries('session')).get('count')).toBe(1)
+    expect(readdirSync(folder)).toEqual(['agent.vault'])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
