@@ -1,10 +1,11 @@
 /**
  * The agent: connects to services on a user's behalf.
  */
-import { originOf } from '../client/index.ts'
+import { abortable, originOf } from '../client/index.ts'
 import { warnOf } from './check-wish.ts'
-import { contextOf } from './context.ts'
-import { establish } from './establish.ts'
+import { type AgentContext, contextOf } from './context.ts'
+import { establish, type Opened } from './establish.ts'
+import { giveBack } from './give-back.ts'
 import { openSession, resumeSession } from './open-session.ts'
 import type { AgentOptions, ConnectOptions, ResumeOptions } from './options.ts'
 import type { AgentSession } from './session.ts'
@@ -36,7 +37,17 @@ export function createAgent(options: AgentOptions): Agent {
   warnOf(options)
   return {
     did: agent.identity.did,
-    connect: async (url, wish) => openSession(agent, await establish(agent, originOf(url, agent), wish)),
+    async connect(url, wish) {
+      const establishing = establish(agent, originOf(url, agent), wish)
+      // Whatever it waits for, a signer or a vault that takes no signal too: the caller's abort is heard at once.
+      return openSession(agent, await abortable(establishing, wish.signal, givenBack(agent)))
+    },
     resume: async (url, resumption = {}) => resumeSession(agent, originOf(url, agent), resumption),
   }
 }
+
+/** What comes after nobody waits for it any more ends at once on both sides. */
+const givenBack =
+  (agent: AgentContext) =>
+  ({ connection }: Opened): void =>
+    void giveBack(agent, connection).then(() => connection.keeper?.forget())

@@ -60,6 +60,8 @@ export async function begin(
   })
   const server = await verifyServer(agent, wish, { message: m2, request: m1, audience, tell })
   const line: Line = { transport: agent.transport, url, attempts }
+  // Nothing is signed for a caller who has given up.
+  signal?.throwIfAborted()
 
   // 3 · 5 · 9a · who we are, what we ask for, our share: in one flight when nothing of it waits for m4
   const m3 = await h.createIdentityProof({
@@ -103,6 +105,7 @@ async function ask(
   tell: Narrator,
 ) {
   const { identity: client, now } = agent
+  wish.signal?.throwIfAborted()
   const m5 = await h.createScopeRequest({
     client,
     audience,
@@ -113,6 +116,7 @@ async function ask(
     ...(wish.context === undefined ? {} : { context: wish.context }),
     now: now(),
   })
+  wish.signal?.throwIfAborted()
   const { share, scalar } = await shareFor(agent, allowed(agent.keyExchange, KEY_EXCHANGES, server))
   const m9a = await h.createKeyExchange({
     client,

@@ -35,8 +35,17 @@ export async function readOutgoing(
     headers: inside(request.headers),
     body: await bodyOf(request, init?.body ?? undefined),
     redirect: request.redirect,
-    signal: init?.signal ?? (input instanceof Request ? input.signal : undefined),
+    signal: signalOf(input, init),
   }
+}
+
+/** `null` takes the signal of a `Request` away, as in `fetch`. */
+export function signalOf(
+  input: string | URL | Request,
+  init: SealedInit | undefined,
+): AbortSignal | undefined {
+  if (init?.signal !== undefined) return init.signal ?? undefined
+  return input instanceof Request ? input.signal : undefined
 }
 
 /** What is the connection's, or ours: `fetch` would set it, or leave it out, in its own way (ATH-7.4). */

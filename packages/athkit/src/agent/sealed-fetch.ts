@@ -1,4 +1,5 @@
 /** `fetch`, sealed: the same shape, and the same answers, through the session. */
+import { abortable } from '../client/index.ts'
 import { randomId } from '../crypto/random.ts'
 import { AthError, HandshakeError } from '../errors.ts'
 import type { AgentContext } from './context.ts'
@@ -7,17 +8,26 @@ import { streamOf } from './incoming.ts'
 import { IDEMPOTENCY_KEY, type InnerRequest, withIdempotencyKey } from './inner-request.ts'
 import type { LiveSession } from './live.ts'
 import { explaining } from './our-settings.ts'
-import { type Outgoing, readOutgoing, type SealedInit } from './outgoing.ts'
+import { type Outgoing, readOutgoing, type SealedInit, signalOf } from './outgoing.ts'
 import { perform } from './perform.ts'
 import { MOST_REDIRECTS, redirected } from './redirects.ts'
 
 export type SealedFetch = (input: string | URL | Request, init?: SealedInit) => Promise<Response>
 
 export function createSealedFetch(agent: AgentContext, session: LiveSession, origin: string): SealedFetch {
-  return async (input, init) => {
-    let outgoing = await readOutgoing(input, init, origin)
-    const { signal } = outgoing
+  return (input, init) => {
+    const signal = signalOf(input, init)
+    // Whatever it waits for: a body that is read, a vault, a turn.
+    return abortable(answerTo(input, init, signal), signal, letGo)
+  }
+
+  async function answerTo(
+    input: string | URL | Request,
+    init: SealedInit | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
     signal?.throwIfAborted()
+    let outgoing = await readOutgoing(input, init, origin)
     for (let hop = 0; ; hop++) {
       const inner = innerOf(outgoing, hop)
       const answer = await explaining(() => perform(agent, session, inner, signal))
@@ -35,6 +45,9 @@ export function createSealedFetch(agent: AgentContext, session: LiveSession, ori
     }
   }
 }
+
+/** An answer that nobody waits for any more holds no connection. */
+const letGo = (late: Response): void => void late.body?.cancel().catch(() => undefined)
 
 function innerOf({ url, method, headers, body }: Outgoing, hop: number): InnerRequest {
   // A key is bound to its path (ATH-7.7): on the way along redirects, each hop has its own.
@@ -58,11 +71,17 @@ function responseOf(
   if (!hasBody) drain(answer)
   const body = hasBody ? streamOf(undefined, wholeOrFail(answer, signal), answer.cancel) : null
   const response = new Response(body, { status, headers: answer.head.headers as [string, string][] })
-  Object.defineProperties(response, {
-    url: { value: url.origin + url.pathname + url.search },
-    redirected: { value: wasRedirected },
+  return asFetched(response, url.origin + url.pathname + url.search, wasRedirected)
+}
+
+/** What `fetch` says of its answers and a made `Response` does not; of their copies too. */
+function asFetched(response: Response, url: string, redirected: boolean): Response {
+  return Object.defineProperties(response, {
+    type: { value: 'basic' },
+    url: { value: url },
+    redirected: { value: redirected },
+    clone: { value: () => asFetched(Response.prototype.clone.call(response), url, redirected) },
   })
-  return response
 }
 
 /** What ends early was cut short, whatever the platform calls it; the caller's own abort is the caller's. */

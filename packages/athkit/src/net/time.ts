@@ -20,12 +20,21 @@ export const sleep: Sleep = (milliseconds, signal) =>
 /**
  * The promise, or the signal's reason as soon as it is aborted. What the promise comes to later is let go: a callee that ignores its
  * signal holds nobody up.
+ *
+ * @param onLate is given what comes after the abort
  */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  onLate: (late: T) => void = () => undefined,
+): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    if (signal.aborted) onAbort()
+    const onAbort = (): void => {
+      reject(signal.reason)
+      promise.then(onLate, () => undefined)
+    }
+    if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
