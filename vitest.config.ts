@@ -7,6 +7,9 @@ const pureRooms = ['crypto', 'did', 'handshake', 'messages', 'session', 'token',
   (room) => `packages/athkit/test/${room}/**/*.test.ts`,
 )
 
+/** Milliseconds: for a machine that does much else at the same time; nothing here waits for so long by itself. */
+const testTimeout = 30_000
+
 /** Where CI wants the totals, if it does. */
 const summary = process.env.ATHKIT_TEST_SUMMARY
 
@@ -18,6 +21,7 @@ export default defineConfig({
         resolve: { alias: { '#port': source('crypto/port-node.ts') } },
         test: {
           name: 'node',
+          testTimeout,
           include: [
             'packages/*/test/**/*.test.ts',
             'examples/*/test/**/*.test.ts',
@@ -27,7 +31,7 @@ export default defineConfig({
       },
       {
         resolve: { alias: { '#port': source('crypto/port-webcrypto.ts') } },
-        test: { name: 'webcrypto', include: pureRooms },
+        test: { name: 'webcrypto', testTimeout, include: pureRooms },
       },
     ],
   },
