@@ -1,34 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dependenciesOf, filesIn, fromHere, manifestOf, npm, ROOT } from './installed.ts'
 
-const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const ROOT = resolve(PACKAGE, '../..')
-
-interface Manifest {
-  readonly version: string
-  readonly exports: Record<string, unknown>
-  readonly dependencies?: Record<string, string>
-}
-const manifestOf = (folder: string): Manifest =>
-  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-const installed = (name: string) => join(ROOT, 'node_modules', name)
-
-/** Everything that the package needs at run time, and what that needs. */
-function dependenciesOf(folder: string, found = new Set<string>()): ReadonlySet<string> {
-  for (const name of Object.keys(manifestOf(folder).dependencies ?? {})) {
-    if (found.has(name)) continue
-    found.add(name)
-    dependenciesOf(installed(name), found)
-  }
-  return found
-}
+const PACKAGE = join(ROOT, 'packages/athkit')
 
 const { version, exports: map } = manifestOf(PACKAGE)
 const subpaths = Object.keys(map)
@@ -37,20 +18,12 @@ const subpaths = Object.keys(map)
 const folder = mkdtempSync(join(tmpdir(), 'athkit-package-'))
 const project = join(folder, 'project')
 
-/** No registry is asked: what the tarball needs comes from this checkout's own node_modules. */
 beforeAll(() => {
-  const npm = (args: readonly string[], cwd: string) =>
-    execFileSync('npm', [...args, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 120_000,
-    })
   npm(['pack', '--pack-destination', folder], PACKAGE)
   mkdirSync(project)
-  const here = (name: string) => [name, `file:${installed(name)}`] as const
-  const peers = ['hono', '@types/node'].map(here)
+  const peers = ['hono', '@types/node'].map(fromHere)
   const dependencies = { athkit: `file:../athkit-${version}.tgz`, ...Object.fromEntries(peers) }
-  const overrides = Object.fromEntries([...dependenciesOf(PACKAGE)].map(here))
+  const overrides = Object.fromEntries([...dependenciesOf(PACKAGE)].map(fromHere))
   writeFileSync(
     join(project, 'package.json'),
     JSON.stringify({ name: 'empty', private: true, type: 'module', dependencies, overrides }),
@@ -62,9 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the package, packed and installed in an empty project', () => {
   test('has a readme, its licence, code and types; no sources, tests or vectors', () => {
-    const files = execFileSync('tar', ['-tzf', join(folder, `athkit-${version}.tgz`)], { encoding: 'utf8' })
-      .trim()
-      .split('\n')
+    const files = filesIn(join(folder, `athkit-${version}.tgz`))
     expect(files).toEqual(
       expect.arrayContaining(['package/README.md', 'package/LICENSE', 'package/package.json']),
     )
