@@ -5,6 +5,7 @@ import type { Resolution } from '../did/resolver.ts'
 import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
 import { verifyPresentedKey } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
+import { endDeactivated } from './revocation/recheck.ts'
 
 /** A user DID names a partition of the store, whose name is bounded. */
 export const LONGEST_USER_DID = 500
@@ -30,8 +31,10 @@ export async function enrolledUser(
   const user = await context.users.find(userDid)
   if (user === undefined) return undefined
   const { document, deactivated } = await context.resolver.resolve(userDid, { fresh })
-  if (deactivated === true)
+  if (deactivated === true) {
+    await endDeactivated(context, userDid)
     throw refuse('identity_revoked', 'the user DID is deactivated', { rule: 'ATH-4.3' })
+  }
   return { account: user.account, document }
 }
 
@@ -75,6 +78,7 @@ export async function resolveClient(
   requester?: string,
 ): Promise<Resolution> {
   const resolution = await context.resolver.resolve(did, { requester })
+  if (resolution.deactivated === true) await endDeactivated(context, did)
   try {
     await verifyPresentedKey(key, resolution, 'm1')
     return resolution
@@ -83,6 +87,7 @@ export async function resolveClient(
     if (!stale || parseDid(did).form === 'key') throw error
   }
   const fresh = await context.resolver.resolve(did, { fresh: true, requester })
+  if (fresh.deactivated === true) await endDeactivated(context, did)
   await verifyPresentedKey(key, fresh, 'm1')
   return fresh
 }

@@ -2,7 +2,7 @@ import type { HandshakeError } from '../../errors.ts'
 import type { Caller, ServiceContext } from '../context.ts'
 import type { ServiceEvent } from '../events.ts'
 import { recordAlone } from '../record.ts'
-import { finishNowAndThen } from '../revocation/index.ts'
+import { finishNowAndThen, recheckParties } from '../revocation/index.ts'
 import { type Answer, refusalAnswer, refusalFor } from './answer.ts'
 import { serveBusiness } from './business.ts'
 import { readInner } from './inner.ts'
@@ -40,6 +40,9 @@ async function answerTo(
 ): Promise<Answer> {
   try {
     const inner = await readInner(context, received)
+    // Renewal looks for itself, and rotation gives nobody anything.
+    const waits = inner.own === undefined ? recheckParties(context, received.known.grant) : undefined
+    if (waits !== undefined) await waits
     const exchange = { received, inner, address, signal }
     const answer = await (inner.own === undefined ? serveBusiness : serveOwnPath)(context, exchange)
     if (answer.refusal !== undefined) await report(context, received, answer.refusal, address)

@@ -11,7 +11,7 @@ import { askPolicy, longestFor, restrictionsFor } from '../decisions.ts'
 import { isDenied } from '../policy/index.ts'
 import { recordAlone } from '../record.ts'
 import { isRevoked } from '../revocation/credential.ts'
-import { endGrantsOf } from '../revocation/party.ts'
+import { endDeactivated } from '../revocation/recheck.ts'
 import type { GrantRow } from '../rows.ts'
 import type { KnownSession } from './sessions.ts'
 
@@ -76,7 +76,7 @@ async function mustHold(
     const found = await resolve(context, did, fresh)
     if (found?.deactivated === true) {
       // It takes all of its party's grants with it (ATH-8).
-      await endGrantsOf(context, did, 'the DID was deactivated')
+      await endDeactivated(context, did)
       throw refuse('identity_revoked', 'the DID was deactivated', { rule: 'ATH-4.3' })
     }
     const keys = found === undefined ? [] : await keysOf(found.document, relationship)

@@ -1,6 +1,6 @@
 import type { ServiceContext } from '../context.ts'
 import { grantKey } from '../revocation/end-grant.ts'
-import { finishNowAndThen } from '../revocation/index.ts'
+import { finishNowAndThen, recheckParties } from '../revocation/index.ts'
 import type { GrantRow } from '../rows.ts'
 
 /** An answer that is still being sent. */
@@ -71,8 +71,9 @@ export function createOpenStreams(context: ServiceContext): OpenStreams {
     const { results } = await context.store.transact(partition, operations, context.now())
     grantIds.forEach((grantId, index) => {
       const row = results[index]
-      const state = row === undefined ? 'ended' : (JSON.parse(row.value) as GrantRow).state
-      if (state === 'ended' || state === 'revoked') cut(grantId)
+      const grant = row === undefined ? undefined : (JSON.parse(row.value) as GrantRow)
+      if (grant === undefined || grant.state === 'ended' || grant.state === 'revoked') cut(grantId)
+      else void recheckParties(context, grant)
     })
   }
 
