@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { listenOnLoopback, makeLocalCertificates } from '@athkit/cli/loopback'
 import { openStore } from '@athkit/cli/store'
 import { toNodeListener } from 'athkit/adapters/node'
+import { createHealth } from 'athkit/http'
 import { followPolicyFile, readPolicyFile } from 'athkit/policy-node'
 import { storePins } from 'athkit/registry'
 import {
@@ -43,11 +44,7 @@ const TIMEOUT_OF: Record<TimeoutName, keyof Timeouts> = {
 
 async function main(options: ShopOptions): Promise<void> {
   // Before anything else: the service has to know its origin.
-  const {
-    servers,
-    port,
-    close: stopListening,
-  } = await listenOnLoopback(await certificates(options), options.port)
+  const { servers, port } = await listenOnLoopback(await certificates(options), options.port)
   const { store, close } = await openStore(options.store)
   const identity = await ownIdentity(options)
   const users = storedUsers(store)
@@ -57,16 +54,26 @@ async function main(options: ShopOptions): Promise<void> {
   const service = serviceOf(options, { identity, store, users, origins })
   if (options.policy !== undefined) followPolicyFile(options.policy, service)
   const api = createApi(service, store)
-  const listener = toNodeListener((request, { address }) => api.fetch(request, { address }))
+  const health = createHealth(service)
+  const listener = toNodeListener(
+    async (request, { address }) => (await health(request)) ?? api.fetch(request, { address }),
+  )
   for (const server of servers) server.on('request', listener)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      stopListening()
-      void close().then(() => process.exit(0))
+      for (const server of servers) server.close()
+      void service
+        .drain({ withinSeconds: DRAIN_SECONDS })
+        .catch((cause: unknown) => console.error('drain', cause))
+        .then(close)
+        .then(() => process.exit(0))
     })
   }
   report({ origin: origins[0], server_did: identity.did, port })
 }
+
+/** For requests that are open when the shop is told to stop. */
+const DRAIN_SECONDS = 5
 
 async function ownIdentity(options: ShopOptions): Promise<Identity> {
   const identity = await identityIn(options.identity ?? keyBeside(options.store))

@@ -17,6 +17,7 @@ import { walletInbox } from './channel.ts'
 import { checkLimits, checkTimeouts, checkTokenMaxTtl } from './check-numbers.ts'
 import * as check from './check-options.ts'
 import type { Caller, ServiceContext } from './context.ts'
+import { createDraining, type Draining } from './drain.ts'
 import { createEnrolments, type Enrolments } from './enrolment/enrolment.ts'
 import type { ServiceEvent } from './events.ts'
 import { bindEnforcers, budgetsOf } from './grant-of.ts'
@@ -26,6 +27,7 @@ import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
 import { type Operator, operatorOf } from './operator.ts'
 import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
 import { createPolicies, type Policy, type PolicyDocument } from './policy/index.ts'
+import { type Readiness, readiness } from './ready.ts'
 import { write } from './record.ts'
 import { endLink, listGrants, receiveRevocation } from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
@@ -69,6 +71,10 @@ export interface Service extends Handshakes, Operator {
   admit(caller: Caller): void
   /** Replaces the policy, for whatever is decided from now on. @throws TypeError for a wrong one: the one in force stays */
   reloadPolicy(policy: Policy | PolicyDocument): void
+  /** For whoever sends requests here: whether the store answers in time, and this process is not being stopped. */
+  ready(withinMs: number): Promise<Readiness>
+  /** Before the process stops: see {@link Draining.drain}. */
+  readonly drain: Draining['drain']
   emit(event: ServiceEvent): void
   /** Unix seconds. */
   now(): number
@@ -83,6 +89,15 @@ export function createService(options: ServiceOptions): Service {
   const context = contextOf(options, (request) => application(request))
   const warnings = warningsOf(options)
   for (const message of warnings) context.emit({ type: 'warning', message })
+  const handshakes = createHandshakes(context)
+  const draining = createDraining(context)
+  const waited = <T>(
+    signal: AbortSignal | undefined,
+    work: (either: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const either = draining.waiting(signal)
+    return draining.run(() => work(either.signal)).finally(either.done)
+  }
   const discovery = createDiscoveryDocument({
     version: VERSIONS[0] ?? '',
     appId: context.appId,
@@ -93,19 +108,28 @@ export function createService(options: ServiceOptions): Service {
     scopes: new Map([...context.scopes].map(([name, { description }]) => [name, description])),
   })
   return {
-    ...createHandshakes(context),
+    advance: (id, messages, isArray) => draining.run(() => handshakes.advance(id, messages, isArray)),
+    outcome: (id, waitSeconds, signal) =>
+      waited(signal, (either) => handshakes.outcome(id, waitSeconds, either)),
     ...operatorOf(context, context.identity.did),
     origins: context.origins,
     endpoints: context.endpoints,
     discovery,
-    begin: (message, caller) => begin(context, message, caller),
-    answer: (requestId, message) => receiveAnswer(context, requestId, message),
+    async begin(message, caller) {
+      draining.admitNew()
+      return draining.run(() => begin(context, message, caller))
+    },
+    answer: (requestId, message) => draining.run(() => receiveAnswer(context, requestId, message)),
     wallet: (authorization) => authenticateWallet(context, authorization),
-    inbox: (wallet, waitSeconds, signal) => pollInbox(context, wallet, waitSeconds, signal),
-    questions: (wallet, signal) => streamInbox(context, wallet, signal),
+    inbox: (wallet, waitSeconds, signal) =>
+      waited(signal, (either) => pollInbox(context, wallet, waitSeconds, either)),
+    questions: (wallet, signal) => {
+      const either = draining.waiting(signal)
+      return ended(streamInbox(context, wallet, either.signal), either.done)
+    },
     grants: ({ userDid }) => listGrants(context, userDid),
-    revoke: (message) => receiveRevocation(context, message),
-    sealed: (request, caller) => handleSealed(context, request, caller),
+    revoke: (message) => draining.run(() => receiveRevocation(context, message)),
+    sealed: (request, caller) => draining.run(() => handleSealed(context, request, caller)),
     setApplication: (fetch) => {
       application = fetch
     },
@@ -114,8 +138,19 @@ export function createService(options: ServiceOptions): Service {
     audit: context.audit,
     admit: ({ address }) => context.admission.admitRequest(address),
     reloadPolicy: (policy) => context.policies.reload(policy),
+    ready: (withinMs) => readiness(context, draining, withinMs),
+    drain: draining.drain,
     emit: context.emit,
     now: context.now,
+  }
+}
+
+/** A stream, and what to do when it is over, however that comes. */
+async function* ended<T>(stream: AsyncGenerator<T>, done: () => void): AsyncGenerator<T> {
+  try {
+    yield* stream
+  } finally {
+    done()
   }
 }
 

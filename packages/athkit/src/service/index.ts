@@ -4,6 +4,7 @@ export { type Budget, type BudgetOptions, budget, type Period } from './budget/i
 export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
 export type { Caller } from './context.ts'
 export { createService, type Service } from './create-service.ts'
+export type { Drained } from './drain.ts'
 export type { Challenge, Enrolments } from './enrolment/enrolment.ts'
 export { storedUsers } from './enrolment/stored-users.ts'
 export type { ServiceEvent } from './events.ts'
@@ -31,4 +32,5 @@ export type {
   Users,
 } from './options.ts'
 export type { AgentRule, Policy, PolicyDecision, PolicyDocument, ScopeRule } from './policy/index.ts'
+export type { Readiness } from './ready.ts'
 export { type SignedWebhookOptions, signedWebhook, WEBHOOK_TYP } from './webhook.ts'

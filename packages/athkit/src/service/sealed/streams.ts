@@ -21,6 +21,8 @@ export interface OpenStreams {
   add(stream: OpenStream): () => void
   /** At once: the grant has ended. */
   cut(grantId: string): void
+  /** The process stops. */
+  cutAll(): void
   /** Looks at the clock and, for what other nodes did, at the store. It runs by itself while streams are open. */
   check(): Promise<void>
   readonly size: number
@@ -113,6 +115,7 @@ export function createOpenStreams(context: ServiceContext): OpenStreams {
       return () => remove(stream)
     },
     cut,
+    cutAll: () => cutWhere(() => true),
     check,
     get size() {
       let total = 0
