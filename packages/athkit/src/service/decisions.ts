@@ -20,13 +20,36 @@ export async function askPolicy(
     context.policies.ask({ did, info }),
     approvalOf(context, did),
   ])
-  if (decision.allow !== true) throw denied('policy does not let this agent in')
+  mustAllow(decision)
   if (approval?.state === 'suspended') throw denied('the operator has suspended this agent')
   if (decision.approval === 'required' && approval?.state !== 'approved') {
     if (approval === undefined) await waitForApproval(context, did, info)
     throw denied('the operator has not approved this agent')
   }
   return decision
+}
+
+/**
+ * Whether policy still lets in what m8 granted, before a token is made of it. A suspension is looked for by the transaction that
+ * enters the grant (`index-rows.ts`), so the store is not asked here.
+ *
+ * @throws HandshakeError `policy_denied`
+ */
+export async function checkPolicyAgain(
+  context: ServiceContext,
+  did: string,
+  info: JsonObject,
+  granted: readonly string[],
+): Promise<void> {
+  const decision = await context.policies.ask({ did, info })
+  mustAllow(decision)
+  const scope = granted.find((each) => isDenied(decision, each))
+  if (scope !== undefined) throw denied(`policy denies ${scope} by now`)
+  if (decision.approval === 'required') await askPolicy(context, did, info)
+}
+
+function mustAllow({ allow }: PolicyDecision): void {
+  if (allow !== true) throw denied('policy does not let this agent in')
 }
 
 const denied = (reason: string): HandshakeError => refuse('policy_denied', reason, { rule: 'ATH-9' })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { toBase64url } from '../../src/crypto/bytes.ts'
+import { hash } from '../../src/crypto/jcs.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { AthError } from '../../src/errors.ts'
 import type { Identity } from '../../src/handshake/index.ts'
@@ -184,6 +185,43 @@ describe('what is under way when a revocation comes commits no more', () => {
     await agent.post(agent.m3)
     return { at, agent, m5 }
   }
+
+  test.each(['before m5', 'before m9a', 'before m9b'] as const)(
+    'a credential that is revoked %s',
+    async (when) => {
+      const { at, agent } = await asking()
+      const jti = 'taken-back'
+      const credentialId = await hash([at.user.did, jti])
+      const m5 = await agent.m5({ credential: await agent.credential({ jti }) })
+      const take = () => revoke(at, at.user, { target: { kind: 'credential', id: credentialId } })
+      const refused = { status: 401, body: { error: 'credential_revoked' } }
+      if (when === 'before m5') {
+        await take()
+        expect(await agent.post(m5)).toMatchObject(refused)
+        return
+      }
+      expect((await agent.post(m5)).status).toBe(200)
+      if (when === 'before m9a') await take()
+      else {
+        const { transact } = at.store
+        Object.assign(at.store, {
+          transact: async (...given: Parameters<typeof transact>) => {
+            // The transaction that would commit the grant in its pair.
+            if (
+              given[0].startsWith('pair:') &&
+              given[1].some((op) => op.op === 'put' && op.key.startsWith('session:'))
+            ) {
+              Object.assign(at.store, { transact })
+              await take()
+            }
+            return transact(...given)
+          },
+        })
+      }
+      expect(await agent.post(await agent.m9a(m5))).toMatchObject(refused)
+      expect((await at.service.grantsOf(at.user.did)).grants).toEqual([])
+    },
+  )
 
   test.each(['user', 'agent'] as const)('a DID that is deactivated before m9b: the %s’s', async (who) => {
     const { at, agent, m5 } = await asking()

@@ -32,7 +32,7 @@ export function createPolicies(
 
   return {
     ask: async (client) => checkDecision(await current.ask(client)),
-    denies: (did) => current.document?.rulesOf(did).some(({ allow }) => allow === false) === true,
+    denies: (did) => current.document?.denies(did) === true,
     reload(policy) {
       current = load(policy)
       known.emit({ type: 'policy_reloaded' })

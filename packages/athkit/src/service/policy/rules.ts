@@ -28,6 +28,8 @@ export interface CompiledPolicy {
   readonly approval: 'required' | undefined
   readonly enforced: readonly string[]
   rulesOf(did: string): readonly AgentRule[]
+  /** Asked with every request, so it makes nothing. */
+  denies(did: string): boolean
 }
 
 export function compile(document: PolicyDocument, enforced: readonly string[]): CompiledPolicy {
@@ -37,6 +39,7 @@ export function compile(document: PolicyDocument, enforced: readonly string[]): 
     approval,
     enforced,
     rulesOf: (did) => [everyone, agents.get(did) ?? others].filter((rule) => rule !== undefined),
+    denies: (did) => everyone?.allow === false || (agents.get(did) ?? others)?.allow === false,
   }
 }
 

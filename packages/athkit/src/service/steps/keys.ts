@@ -15,9 +15,8 @@ import {
   verifyKeyExchange,
 } from '../../handshake/index.ts'
 import type { ServiceContext } from '../context.ts'
-import { askPolicy } from '../decisions.ts'
+import { checkPolicyAgain } from '../decisions.ts'
 import type { Completion, HandshakeState, UserOfHandshake } from '../handshake-state.ts'
-import { isDenied } from '../policy/index.ts'
 import { withRefused } from '../receipts.ts'
 import { useKey } from '../uses.ts'
 import { answerOf, type Step } from './step.ts'
@@ -90,7 +89,8 @@ async function exchanged(
   if (grantEnd(messages.m8) <= now) {
     throw refuse('session_expired', 'the grant ended before m9a', { rule: 'ATH-6.4.2', step: 'm9a' })
   }
-  await checkPolicy(context, ready)
+  // What policy has come to deny since m8 is not granted any more.
+  await checkPolicyAgain(context, state.m1.client_did, state.clientInfo, before.m8.scopes_granted)
   const { message: m9b, ...established } = await createHandshakeComplete({
     server: context.identity,
     audience,
@@ -109,17 +109,6 @@ async function exchanged(
     state: { ...rest, phase: 'complete', advancedAt: now, m9a: { message, answer }, completion },
     answer,
   }
-}
-
-/** What policy has come to deny since m8 is not granted any more. */
-async function checkPolicy(
-  context: ServiceContext,
-  { m1, clientInfo, messages: { m8 } }: Ready,
-): Promise<void> {
-  const policy = await askPolicy(context, m1.client_did, clientInfo)
-  const denied = m8.scopes_granted.find((scope) => isDenied(policy, scope))
-  if (denied !== undefined)
-    throw refuse('policy_denied', `policy denies ${denied} by now`, { rule: 'ATH-9', step: 'm9a' })
 }
 
 async function completionOf(
