@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { acceptCarried, carry } from '../service/carried.ts'
+import { LazySignalRequest } from '../service/lazy-signal.ts'
 
 /** What the URLs of requests begin with. ATH never looks at it, and `Host` is not believed (ATH-3.1). */
 const BASE = 'https://localhost'
@@ -21,15 +22,14 @@ export async function toRequest(
   target = incoming.url ?? '',
 ): Promise<Request | undefined> {
   const whole = isSmallMessage(incoming) ? await readWhole(incoming) : undefined
-  const request = requestOf(incoming, target, whole)
-  if (request !== undefined) abortWith(request, outgoing)
-  return request
+  return requestOf(incoming, target, whole, signalOf(outgoing))
 }
 
 function requestOf(
   incoming: IncomingMessage,
   target: string,
   whole: Uint8Array<ArrayBuffer> | undefined,
+  signal: () => AbortSignal,
 ): Request | undefined {
   const { method = 'GET', rawHeaders } = incoming
   if (!target.startsWith('/')) return undefined
@@ -37,20 +37,21 @@ function requestOf(
     const headers = new Headers()
     for (let i = 0; i < rawHeaders.length; i += 2)
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string)
-    if (whole !== undefined) {
-      // The application may want to read JSON; a sealed body it has no use for.
-      const body = incoming.headers['content-type'] === SEALED ? null : whole
-      return carry(new Request(BASE + target, { method, headers, body }), whole)
-    }
-    const hasBody = method !== 'GET' && method !== 'HEAD'
-    const body = hasBody ? (Readable.toWeb(incoming) as ReadableStream<Uint8Array>) : null
-    return acceptCarried(
-      new Request(BASE + target, { method, headers, body, ...(hasBody ? { duplex: 'half' } : {}) }),
-    )
+    const make = (init: RequestInit) =>
+      new LazySignalRequest(BASE + target, { method, headers, ...init }, signal)
+    // The application may want to read JSON; a sealed body it has no use for.
+    if (whole !== undefined)
+      return carry(make(incoming.headers['content-type'] === SEALED ? {} : { body: whole }), whole)
+    if (method === 'GET' || method === 'HEAD') return acceptCarried(make({}))
+    const body = Readable.toWeb(incoming) as ReadableStream<Uint8Array>
+    return acceptCarried(make({ body, ...STREAMING }))
   } catch {
     return undefined
   }
 }
+
+/** What `Request` wants to be told of a body that is a stream. */
+const STREAMING = { duplex: 'half' }
 
 const SEALED = 'application/ath-sealed'
 
@@ -79,19 +80,18 @@ function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> 
   })
 }
 
-/** A signal costs as much as the rest of a request, so there is none until somebody asks. */
-function abortWith(request: Request, outgoing: ServerResponse): void {
+/** Aborted when the client goes away. */
+function signalOf(outgoing: ServerResponse): () => AbortSignal {
   let gone: AbortController | undefined
   const isGone = () => outgoing.destroyed && !outgoing.writableFinished
   outgoing.once('close', () => {
     if (isGone()) gone?.abort()
   })
-  const get = () => {
+  return () => {
     if (gone === undefined) {
       gone = new AbortController()
       if (isGone()) gone.abort()
     }
     return gone.signal
   }
-  Object.defineProperty(request, 'signal', { get, configurable: true })
 }

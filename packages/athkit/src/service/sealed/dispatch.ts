@@ -4,6 +4,7 @@ import type { AccessTokenClaims } from '../../token/access-token.ts'
 import type { Spending } from '../budget/index.ts'
 import type { ServiceContext } from '../context.ts'
 import { bindGrant, bindSpending, type Grant, requiredScopes } from '../grant-of.ts'
+import { LazySignalRequest } from '../lazy-signal.ts'
 import type { GrantRow } from '../rows.ts'
 import { type Answer, answerOf } from './answer.ts'
 
@@ -49,22 +50,14 @@ function requestOf(origin: string, head: RequestHead, body: InnerBody, signal: (
   const isStream = !(body instanceof Uint8Array)
   const isBare = (!isStream && body.length === 0) || BARE.has(method.toUpperCase())
   try {
-    if (isBare) return withSignal(new Request(origin + path, { method, headers }), signal)
+    if (isBare) return new LazySignalRequest(origin + path, { method, headers }, signal)
     const given = { method, headers, body: body as BodyInit }
     const streaming = { ...given, duplex: 'half' }
-    return withSignal(new Request(origin + path, isStream ? streaming : given), signal)
+    return new LazySignalRequest(origin + path, isStream ? streaming : given, signal)
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
     throw refuse('malformed_message', 'no request can be made of the head', { rule: 'ATH-7.4', cause })
   }
-}
-
-/**
- * Given to the constructor, a signal costs as much as all the rest of a request: a second controller, which follows the first. Few
- * handlers look at it, so it is put in its place as it is.
- */
-function withSignal(request: Request, signal: () => AbortSignal): Request {
-  return Object.defineProperty(request, 'signal', { get: signal, configurable: true })
 }
 
 /** A body has no meaning with them, and no `Request` takes one. */
