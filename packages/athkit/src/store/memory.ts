@@ -49,6 +49,13 @@ export function memory(): Store {
         for (const { id, value } of entries) yield { partition: name, id, value }
       }
     },
+    async *rows() {
+      for (const [partition, { rows }] of [...partitions]) {
+        for (const [key, { value, expiresAt }] of [...rows]) {
+          yield { partition, key, ...value, ...(expiresAt === undefined ? {} : { expiresAt }) }
+        }
+      }
+    },
     async sweep(now, limit) {
       let swept = 0
       for (const [name, partition] of partitions) {

@@ -76,7 +76,15 @@ async function weaknesses(query: Query, timeoutMs: number): Promise<readonly str
   return [`PostgreSQL runs with ${off.join(' and ')} off: a power cut can lose what was acknowledged`]
 }
 
-/** Entries of the outbox that are read at a time. */
+interface TextRow {
+  readonly partition: string
+  readonly key: string
+  readonly value: string
+  readonly version: string
+  readonly ends: string | null
+}
+
+/** What is read at a time of what may be long. */
 const PAGE = 500
 
 function storeOf(query: Query, timeoutMs: number): Store {
@@ -110,6 +118,18 @@ function storeOf(query: Query, timeoutMs: number): Store {
         after = page.at(-1)?.seq ?? after
       }
     },
+    async *rows() {
+      for (let [partition, key] = ['', '']; ; ) {
+        const page = await ask<TextRow>(ROWS, [partition, key, String(PAGE)])
+        for (const { version, ends, ...row } of page) {
+          const expires = ends === null ? {} : { expiresAt: Number(ends) }
+          yield { ...row, version: Number(version), ...expires }
+        }
+        const last = page.at(-1)
+        if (last === undefined || page.length < PAGE) return
+        ;({ partition, key } = last)
+      }
+    },
     async sweep(now, limit) {
       const [row] = await ask<{ swept: string }>(SWEEP, [String(now), String(limit)])
       return Number(row?.swept)
@@ -124,6 +144,9 @@ function storeOf(query: Query, timeoutMs: number): Store {
 const TRANSACT = 'SELECT athkit.transact($1::text, ($2::text)::jsonb, ($3::text)::bigint) AS outcome'
 const OUTBOX = `SELECT o.seq::text, o.partition, o.id, o.value FROM athkit.outbox o
   WHERE o.seq > ($1::text)::bigint ORDER BY o.seq LIMIT ($2::text)::integer`
+const ROWS = `SELECT c.partition, c.key, c.value, c.version::text, c.expires_at::text AS ends FROM athkit.cells c
+  WHERE c.kind = 'row' AND (c.partition, c.kind, c.key) > ($1::text, 'row', $2::text)
+  ORDER BY c.partition, c.kind, c.key LIMIT ($3::text)::integer`
 /** What was written anew since it was found is looked at once more, and stays. */
 const SWEEP = `WITH expired AS (
     SELECT partition, kind, key FROM athkit.cells WHERE expires_at <= ($1::text)::bigint

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { AthError } from '../errors.ts'
 import { type Commands, commandsOf, type IoRedis, type NodeRedis, type Script } from './redis-client.ts'
 import { SWEEP, TRANSACT } from './redis-script.ts'
-import type { Operation, Outcome, Row, Store } from './store.ts'
+import type { Operation, Outcome, Row, Store, StoredRow } from './store.ts'
 
 export type { IoRedis, NodeRedis } from './redis-client.ts'
 
@@ -108,6 +108,14 @@ function storeOf(commands: Commands, prefix: string, within: <T>(work: Promise<T
         }
       }
     },
+    async *rows() {
+      for await (const tags of keys('names')) {
+        for (const tag of tags) {
+          for (const row of rowsOf(await run(everything, tag, [])))
+            yield { partition: partitionOf(tag), ...row }
+        }
+      }
+    },
     async sweep(now, limit) {
       let swept = 0
       for await (const tags of keys('ends')) {
@@ -133,6 +141,25 @@ const partitionOf = (tag: string) => tag.replace(/%7D|%25/g, (escaped) => (escap
 function keysOf(prefix: string, tag: string): readonly string[] {
   const cells = `${prefix}{${tag}}`
   return [cells, `${cells}:names`, `${cells}:ends`, `${cells}:outbox`]
+}
+
+/** The rows of a partition: keys and what the hash holds of them, in turn. */
+const everything = script(`
+  local rows = {}
+  for _, key in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    rows[#rows + 1] = key
+    rows[#rows + 1] = redis.call('HGET', KEYS[1], 'r' .. key)
+  end
+  return rows`)
+
+function* rowsOf(answer: unknown): Generator<Omit<StoredRow, 'partition'>> {
+  const flat = answer as readonly (string | null)[]
+  for (let i = 0; i < flat.length; i += 2) {
+    const [, version, expires = '', value] = /^(\d+):(\d*):(.*)$/s.exec(flat[i + 1] ?? '') ?? []
+    if (value === undefined) continue
+    const expiresAt = expires === '' ? {} : { expiresAt: Number(expires) }
+    yield { key: flat[i] as string, value, version: Number(version), ...expiresAt }
+  }
 }
 
 /** The outbox of a partition: ids and `version:value`, in turn. */

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { AthError } from '../errors.ts'
 import { type Cells, run } from './run.ts'
 import { type Database, openDatabase } from './sqlite-driver.ts'
-import type { Operation, OutboxEntry, Outcome, Store } from './store.ts'
+import type { Operation, OutboxEntry, Outcome, Store, StoredRow } from './store.ts'
 import { decodeWindow, encodeWindow } from './window.ts'
 
 /**
@@ -81,6 +81,18 @@ function storeOf(database: Database): Store {
         after = page.at(-1)?.seq ?? after
       }
     },
+    async *rows() {
+      for (let [partition, key] = ['', '']; ; ) {
+        if (closed) throw unavailable('closed')
+        const page = guarded(() => statements.rows.all(partition, key, PAGE)) as (StoredRow & Expiring)[]
+        for (const { expires_at, ...row } of page) {
+          yield { ...row, ...(expires_at === null ? {} : { expiresAt: expires_at }) }
+        }
+        const last = page.at(-1)
+        if (last === undefined || page.length < PAGE) return
+        ;({ partition, key } = last)
+      }
+    },
     async sweep(now, limit) {
       if (closed) throw unavailable('closed')
       return guarded(() => statements.sweep.run(now, limit).changes)
@@ -94,7 +106,11 @@ function storeOf(database: Database): Store {
   }
 }
 
-/** Entries of the outbox that are read at a time. */
+interface Expiring {
+  readonly expires_at: number | null
+}
+
+/** What is read at a time of what may be long. */
 const PAGE = 500
 
 const unavailable = (cause: unknown) => new AthError('store_unavailable', 'SQLite did not commit', { cause })
@@ -155,6 +171,10 @@ function prepare(database: Database) {
     drop: database.prepare('DELETE FROM outbox WHERE partition = ? AND id = ?'),
     outbox: database.prepare(
       'SELECT seq, partition, id, value FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+    ),
+    rows: database.prepare(
+      `SELECT partition, key, value, version, expires_at FROM cells
+         WHERE kind = 'row' AND (partition, kind, key) > (?, 'row', ?) ORDER BY partition, kind, key LIMIT ?`,
     ),
     sweep: database.prepare(
       'DELETE FROM cells WHERE (partition, kind, key) IN (SELECT partition, kind, key FROM cells WHERE expires_at <= ? LIMIT ?)',

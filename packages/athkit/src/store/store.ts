@@ -28,6 +28,13 @@ export interface Store {
    * @throws AthError `store_unavailable` while it is read
    */
   outbox(): AsyncIterable<OutboxEntry>
+  /**
+   * Every row, for what has to go through all of them, such as a new key at rest; never for a request. Rows that come, change or go
+   * meanwhile are met or not, expired ones too; one may come twice.
+   *
+   * @throws AthError `store_unavailable` while it is read
+   */
+  rows(): AsyncIterable<StoredRow>
   /** Deletes rows that have expired, at most `limit` of them; resolves to how many. Nothing depends on it for correctness. */
   sweep(now: number, limit: number): Promise<number>
   /** Waits for what is under way and lets go of files and connections. Calls after it fail with `store_unavailable`. */
@@ -39,6 +46,12 @@ export interface Row {
   readonly value: string
   /** A number that is never the same for two states of one key; what `if` of a later `put` may name. */
   readonly version: number
+}
+
+export interface StoredRow extends Row {
+  readonly partition: string
+  readonly key: string
+  readonly expiresAt?: number
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Operation, OutboxEntry, Store } from './store.ts'
+import type { Operation, OutboxEntry, Store, StoredRow } from './store.ts'
 import { answersAsMemory } from './testing-model.ts'
 import { nodesAgree } from './testing-nodes.ts'
 
@@ -213,6 +213,23 @@ export function storeContract(
       for (const partition of ['p', 'q']) await store.transact(partition, operations, NOW)
       same((await outbox(store, 'p')).join(), ids.join())
       same(new Set(await outbox(store, 'q')).size, ids.length)
+    }),
+    check('every row is met, with its end; windows, counters and entries are none', async (store) => {
+      const all = Array.from({ length: 620 }, (_, i) => put(`k${i}`))
+      await store.transact('p', all, NOW)
+      const ends = { op: 'put', key: 'ends', value: 'a:b\n:c', expiresAt: NOW + 60 } as const
+      const others = [
+        { op: 'mark', key: 'w', seq: 1 } as const,
+        { op: 'append', id: 'e', value: '' } as const,
+      ]
+      await store.transact('q', [ends, ...others], NOW)
+      const met = new Map<string, StoredRow>()
+      for await (const row of store.rows()) met.set(`${row.partition} ${row.key}`, row)
+      same([met.size, met.get('p k7')?.value], [621, 'k7'])
+      const row = met.get('q ends')
+      same([row?.partition, row?.key, row?.value, row?.expiresAt], ['q', 'ends', 'a:b\n:c', NOW + 60])
+      const again = { ...ends, if: row?.version ?? 0 }
+      same((await store.transact('q', [again], NOW)).outcome, 'done')
     }),
     check('whatever is asked, it answers as the store in memory does', answersAsMemory),
     check('nodes agree: nothing is done twice, lost or seen by halves', async (store) => {

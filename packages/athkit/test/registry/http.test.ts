@@ -205,6 +205,7 @@ test.each([
   const store = {
     transact: () => Promise.reject(cause),
     async *outbox() {},
+    async *rows() {},
     sweep: async () => 0,
     close: async () => undefined,
   }
