@@ -58,7 +58,16 @@ export async function runChaos(options: ChaosOptions, log: (text: string) => voi
       ),
     )
     const started = await startNodes(options.nodes, [
-      ...['--store', database.url, '--identity', path('identity.pem'), '--origin', origin],
+      ...[
+        '--store',
+        database.url,
+        '--store-key',
+        path('store.key'),
+        '--identity',
+        path('identity.pem'),
+        '--origin',
+        origin,
+      ],
       ...['--cert', path('cert'), '--key', path('key'), '--ask', 'never', '--rate-limit', 'none'],
       ...shoppers.flatMap(({ userDid }) => ['--enrol', userDid]),
     ])
@@ -66,7 +75,7 @@ export async function runChaos(options: ChaosOptions, log: (text: string) => voi
     balancer = await startBalancer(port, certificates, started.serving)
 
     const end = AbortSignal.timeout(options.seconds * 1000)
-    const { store, close } = await openStore(database.url)
+    const { store, close } = await openStore(database.url, [path('store.key')])
     try {
       const outcomes: Awaited<ReturnType<typeof replay>>[] = []
       const replayAll = async (all: readonly Uint8Array[]) => {

@@ -1,5 +1,6 @@
-import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Fetch } from '@athkit/cli/loopback'
+import { writeOnce } from '@athkit/cli/store'
 import { generateExportable, type Signer, signerFromPkcs8 } from 'athkit/crypto'
 import { didFromKey, keysOf, namedDocument, registerOperation } from 'athkit/did'
 import { createRegistryClient } from 'athkit/registry'
@@ -39,22 +40,7 @@ export async function identityIn(file?: string): Promise<Identity> {
   if (known !== undefined) return identityOf(await signerFromPkcs8(known))
   const { signer, pkcs8Pem } = await generateExportable()
   if (file === undefined) return identityOf(signer)
-  return putWhole(file, pkcs8Pem) ? identityOf(signer) : identityIn(file)
-}
-
-/** Another node may be making the same file: it appears whole or not at all, and the first one stays. */
-function putWhole(file: string, text: string): boolean {
-  const draft = `${file}.${process.pid}`
-  writeFileSync(draft, text, { mode: 0o600, flag: 'wx' })
-  try {
-    linkSync(draft, file)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  } finally {
-    unlinkSync(draft)
-  }
+  return writeOnce(file, pkcs8Pem) ? identityOf(signer) : identityIn(file)
 }
 
 const identityOf = (signer: Signer): Identity => ({ did: didFromKey(signer.publicKey), signer })

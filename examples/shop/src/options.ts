@@ -27,6 +27,8 @@ export interface ShopOptions extends Resolving {
   readonly policy: string | undefined
   /** Where the state lies: `sqlite:FILE`, `postgres://…`, `redis://…`. */
   readonly store: string
+  /** Files of the keys under which it is encrypted at rest: the first seals, all open. */
+  readonly storeKeys: readonly string[]
   /** The file of the shop's key; undefined: a new one, or for a file of SQLite the one beside it. */
   readonly identity: string | undefined
   /** Public ones; empty: the loopback addresses that it listens on. */
@@ -47,6 +49,7 @@ export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol D
   --rate-limit V|none   such as 100/minute, the default
   --policy FILE         the operator's policy, JSON, in force as soon as it changes (default: none)
   --store URL           sqlite:FILE, postgres://… or redis://…; nodes share it (default: in memory)
+  --store-key FILE      encrypt it at rest under the key in this file, made where there is none; given again, former keys
   --db FILE             short for --store sqlite:FILE
   --identity FILE       the shop's key, PKCS#8 PEM, made where there is none; the same for every node
   --origin URL          the public origin, where a balancer stands before the nodes; repeatable
@@ -76,6 +79,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       db: text,
       policy: text,
       store: text,
+      'store-key': { type: 'string', multiple: true, default: [] },
       identity: text,
       origin: { type: 'string', multiple: true, default: [] },
       registry: text,
@@ -107,6 +111,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
     rateLimit: values['rate-limit'] === 'none' ? undefined : values['rate-limit'],
     policy: values.policy,
     store: storeUrl(values.store, values.db),
+    storeKeys: values['store-key'],
     identity: values.identity,
     origins: values.origin,
     did: values.did,

@@ -1,17 +1,13 @@
-import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import type { ApprovalState, ListedAgent, Operator } from 'athkit/service'
 import { createOperator } from 'athkit/service'
 import { visible } from 'athkit/user'
 import { type Command, Option } from 'commander'
 import { didIn } from './arguments.ts'
-import { asJson } from './options.ts'
 import { run } from './outcome.ts'
-import { openStore } from './store/index.ts'
-import { Usage } from './trouble.ts'
+import { onStore, type StoreOptions, storeOf } from './store-options.ts'
 
-interface OperatorOptions {
-  readonly store?: string
+interface OperatorOptions extends StoreOptions {
   readonly json?: true
 }
 
@@ -54,15 +50,6 @@ export function agentCommands(program: Command): void {
     )
 }
 
-const onStore = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--store <url>', 'the service’s store: sqlite:FILE, postgres://…, redis://…').env(
-        'ATH_STORE',
-      ),
-    )
-    .addOption(asJson())
-
 const decided = (command: Command): Command =>
   onStore(command).option(
     '--by <name>',
@@ -83,18 +70,10 @@ async function suspend(did: string, options: DecideOptions) {
   return { ok: true, did, state: 'suspended', ended }
 }
 
-async function asOperator<T>(
-  { store: url, by }: DecideOptions,
-  work: (operator: Operator) => Promise<T>,
-): Promise<T> {
-  if (url === undefined)
-    throw new Usage('--store says where the service keeps its state: --store sqlite:ath.db')
-  const file = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : undefined
-  // A name that is misspelt would make a new database, in which nobody is.
-  if (file !== undefined && !existsSync(file)) throw new Usage(`there is no ${file}: give the service’s own`)
-  const { store, close } = await openStore(url)
+async function asOperator<T>(options: DecideOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const { store, close } = await storeOf(options)
   try {
-    return await work(createOperator({ store, by: by ?? userInfo().username }))
+    return await work(createOperator({ store, by: options.by ?? userInfo().username }))
   } finally {
     await close()
   }

@@ -12,6 +12,7 @@ import { inspectCommand } from './inspect.ts'
 import { fail } from './outcome.ts'
 import { quietWhenNobodyReads } from './output.ts'
 import { registryCommand } from './registry.ts'
+import { resealCommand } from './reseal.ts'
 import { revocationCommands } from './revoke.ts'
 import { sessionCommands } from './sessions.ts'
 import { STATUS, STATUS_HELP } from './status.ts'
@@ -38,6 +39,7 @@ enrolCommand(program)
 registryCommand(program)
 inspectCommand(program)
 agentCommands(program)
+resealCommand(program)
 
 try {
   await program.parseAsync()
