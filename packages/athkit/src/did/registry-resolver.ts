@@ -18,6 +18,8 @@ export interface RegistryResolverOptions {
   readonly pins?: Pins
   /** Whether the registry is trusted to verify the origins in its documents (ATH-6.1.5); false. */
   readonly verifiesOrigins?: boolean
+  /** Whether the registry is trusted to verify what its documents say of agents: an entry of `service`, type `AthAgent` (ATH-6.3.1); false. */
+  readonly verifiesAgents?: boolean
   /** Told of every lie before it is thrown. A registry that lies is worth a look, whoever asked. */
   readonly onViolation?: (violation: AthError) => void
   /** Milliseconds for one answer; 3000. */
@@ -59,7 +61,8 @@ const MOST_ATTEMPTS = 5
  */
 export function registryResolver(options: RegistryResolverOptions): RegistryResolver {
   const base = registryUrl(options.url, options.allowPlaintextOnLoopback === true)
-  const { pins = memoryPins(), verifiesOrigins = false, within = WITHIN_MS } = options
+  const { pins = memoryPins(), within = WITHIN_MS } = options
+  const { verifiesOrigins = false, verifiesAgents = false } = options
   const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init))
 
   async function operationsOf(did: string, signal?: AbortSignal): Promise<readonly DidOperation[]> {
@@ -108,7 +111,12 @@ export function registryResolver(options: RegistryResolverOptions): RegistryReso
   return {
     async lookup(did) {
       const found = await reported(did)
-      return found && { ...resolutionOf(found.state), registry: { verifiesOrigins } }
+      return (
+        found && {
+          ...resolutionOf(found.state),
+          registry: { verifiesOrigins, ...(verifiesAgents && { verifiesAgents }) },
+        }
+      )
     },
     async state(did, signal) {
       return (await ofName(did, signal))?.state

@@ -12,6 +12,8 @@ export interface Resolution {
   readonly registry?: {
     /** Whether the registry is configured as verifying the origins in its documents (ATH-6.1.5). */
     readonly verifiesOrigins: boolean
+    /** Whether it is configured as verifying what its documents say of agents: their `name` and `developer` (ATH-6.3.1). */
+    readonly verifiesAgents?: boolean
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Json } from '../crypto/json.ts'
+import type { Json, JsonObject } from '../crypto/json.ts'
 import type { DidDocument } from '../did/document.ts'
 import { createStatusLists, type StatusLists } from '../did/status-lists.ts'
 import { claimsThatCount, issuerOf, typesOf, verifyClientCredential } from '../did/vc.ts'
 import { guardedFetch } from '../did-node/guarded-fetch.ts'
 import { HandshakeError, refuse } from '../errors.ts'
+import { infoInCredential } from './client-info.ts'
 import type { ServiceContext } from './context.ts'
 import type { AgentCredentials } from './options.ts'
 
@@ -25,23 +26,27 @@ export function credentialPolicy(
  * The credentials of third parties in m3 (ATH-6.1.6): each of a configured type was issued by somebody the operator trusts, about this
  * client, holds now and was not taken back; and none that is required is missing. What is of no such type is ignored.
  *
+ * @returns `name` and `developer` of the agent as they say, the first counting
  * @throws HandshakeError `credential_invalid`; `resolver_unavailable` when an issuer or a status cannot be found out about
  */
 export async function checkAgentCredentials(
   context: ServiceContext,
   clientDid: string,
   credentials: readonly unknown[],
-): Promise<void> {
+): Promise<JsonObject> {
   const policy = context.agentCredentials
-  if (policy === undefined) return
+  if (policy === undefined) return {}
+  let info: JsonObject = {}
   const shown = new Set<string>()
   for (const credential of credentials as readonly Json[]) {
     const claims = claimsThatCount(credential, policy.types)
     if (claims === undefined) continue
     await verifyOne(context, policy, { credential, issuer: issuerOf(claims), clientDid })
     for (const type of typesOf(claims)) shown.add(type)
+    info = { ...infoInCredential(claims), ...info }
   }
   checkRequired(policy, shown)
+  return info
 }
 
 interface Shown {

@@ -1,7 +1,6 @@
-import type { Json, JsonObject } from '../crypto/json.ts'
+import type { Json } from '../crypto/json.ts'
 import { randomBytes, randomId } from '../crypto/random.ts'
 import { parseDid } from '../did/did.ts'
-import type { Resolution } from '../did/resolver.ts'
 import { refuse } from '../errors.ts'
 import {
   clientKeyOf,
@@ -13,6 +12,7 @@ import {
 } from '../handshake/index.ts'
 import { addressGroup } from '../net/address.ts'
 import type { Started } from './audit-facts.ts'
+import { clientInfoOf, infoInDocument } from './client-info.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { handshakeRows } from './handshake-rows.ts'
 import type { HandshakeState } from './handshake-state.ts'
@@ -79,7 +79,7 @@ async function respond(
     id,
     started,
     audience,
-    clientInfo: await clientInfo(context, request.client_did, resolution),
+    clientInfo: await clientInfoOf(context, request.client_did, infoInDocument(resolution)),
     m1: request,
     m2: response,
     phase: 'identity',
@@ -87,15 +87,4 @@ async function respond(
   }
   if (!(await handshakeRows(context).save(state, 'absent'))) throw new Error('the handshake id was taken')
   return response
-}
-
-/** The service's own record of the agent, then its registry's; never the agent's words (ATH-6.3.1). */
-async function clientInfo(
-  context: ServiceContext,
-  clientDid: string,
-  { registry }: Resolution,
-): Promise<JsonObject> {
-  const named: JsonObject = registry ?? {}
-  const known = Object.entries(named).filter(([name]) => name === 'name' || name === 'developer')
-  return { ...Object.fromEntries(known), ...(await context.clientInfo?.(clientDid)) }
 }

@@ -30,7 +30,10 @@ export interface ServiceOptions {
   readonly confirm?: ConfirmationChannel
   /** A function, or data, such as a file; `reloadPolicy` replaces it. */
   readonly policy?: Policy | PolicyDocument
-  /** What is known here about an agent: `name`, `developer` …; shown to the user, never the agent's own words (ATH-6.3.1). */
+  /**
+   * What is known here about an agent: `name`, `developer` …; shown to the user, never the agent's own words (ATH-6.3.1). It counts before
+   * what trusted credentials and a verifying registry say.
+   */
   readonly clientInfo?: (clientDid: string) => Awaitable<JsonObject>
   /** Restrictions of every grant (ATH-6.4.3). One that is neither built in nor in `enforcers` is refused at start-up. */
   readonly restrictions?: JsonObject

@@ -9,6 +9,7 @@ import {
   verifyIdentityProof,
 } from '../../handshake/index.ts'
 import { checkAgentCredentials } from '../agent-credentials.ts'
+import { clientInfoOf } from '../client-info.ts'
 import type { ServiceContext } from '../context.ts'
 import { askPolicy, requiresConfirmation } from '../decisions.ts'
 import type { HandshakeState } from '../handshake-state.ts'
@@ -27,11 +28,11 @@ export async function proveIdentity(
   const { id: handshakeId, started, m1 } = state
   const event = { handshakeId, clientDid: m1.client_did, started }
   let isProven = false
-  let policy: PolicyDecision
+  let admitted: Admitted
   try {
     const proof = await checkProof(context, state, message)
     isProven = true
-    policy = await checkAdmission(context, state, proof)
+    admitted = await checkAdmission(context, state, proof)
   } catch (error) {
     if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
     const now = context.now()
@@ -45,10 +46,17 @@ export async function proveIdentity(
   const metadata = {
     scopesSupported: [...context.scopes.keys()],
     tokenMaxTtl: context.tokenMaxTtl,
-    requireUserConfirmation: requiresConfirmation(context, policy),
+    requireUserConfirmation: requiresConfirmation(context, admitted.policy),
   }
   const answer = { status: 200, body: createIdentityResult(metadata, now) }
-  const next: HandshakeState = { ...state, phase: 'scopes', advancedAt: now, m3: { message, answer } }
+  const { clientInfo } = admitted
+  const next: HandshakeState = {
+    ...state,
+    clientInfo,
+    phase: 'scopes',
+    advancedAt: now,
+    m3: { message, answer },
+  }
   return { state: next, answer, events: [{ type: 'identity_proven', ...event }] }
 }
 
@@ -62,14 +70,21 @@ async function checkProof(context: ServiceContext, state: HandshakeState, messag
   return proof
 }
 
-/** Whether they are let in. */
+interface Admitted {
+  readonly policy: PolicyDecision
+  readonly clientInfo: JsonObject
+}
+
+/** Whether they are let in, and what is known about them by now. */
 async function checkAdmission(
   context: ServiceContext,
   state: HandshakeState,
   proof: Awaited<ReturnType<typeof checkProof>>,
-): Promise<PolicyDecision> {
-  await checkAgentCredentials(context, state.m1.client_did, proof.credentials ?? [])
-  return askPolicy(context, state.m1.client_did, state.clientInfo)
+): Promise<Admitted> {
+  const { client_did } = state.m1
+  const shown = await checkAgentCredentials(context, client_did, proof.credentials ?? [])
+  const clientInfo = await clientInfoOf(context, client_did, { ...state.clientInfo, ...shown })
+  return { clientInfo, policy: await askPolicy(context, client_did, clientInfo) }
 }
 
 const SKEW_SECONDS = 300
