@@ -19,7 +19,7 @@ import { checkPolicyAgain } from '../decisions.ts'
 import type { Completion, HandshakeState, UserOfHandshake } from '../handshake-state.ts'
 import { withRefused } from '../receipts.ts'
 import { useKey } from '../uses.ts'
-import { answerOf, type Step } from './step.ts'
+import { answerOf, requireOwnKey, type Step } from './step.ts'
 
 /**
  * m9a → m9b: shape, clock, algorithms, the client's signature, its share. A refusal ends nothing (ATH-9). The grant is committed
@@ -33,6 +33,7 @@ export async function exchangeKeys(
   message: JsonObject,
   receivedAt: number,
 ): Promise<Step> {
+  await requireOwnKey(context, state)
   try {
     return await exchanged(context, ready(state), message, receivedAt)
   } catch (error) {

@@ -20,7 +20,7 @@ import { isRevoked } from '../revocation/credential.ts'
 import { countUses } from '../uses.ts'
 import { pending } from './pending.ts'
 import { decideScopes } from './result.ts'
-import { answerOf, endsHandshake, type Step } from './step.ts'
+import { answerOf, endsHandshake, requireOwnKey, type Step } from './step.ts'
 
 /**
  * m5: shape, clock and scopes; the credential's checks, then the client's signature (ATH-6.2.3); what could be granted. Then m8 at
@@ -49,6 +49,7 @@ async function requested(
   message: JsonObject,
 ): Promise<Step> {
   const request = receiveScopeRequest(message, context.now())
+  await requireOwnKey(context, before)
   const state = await withHashes(before, request)
   const { credential, user } = await judgeCredential(context, state, request)
   await verifyScopeRequest(request, {

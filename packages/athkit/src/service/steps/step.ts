@@ -1,5 +1,7 @@
-import type { HandshakeError } from '../../errors.ts'
+import { publicKeyFromPem } from '../../crypto/keys.ts'
+import { type HandshakeError, refuse } from '../../errors.ts'
 import type { ConfirmationRequest } from '../../handshake/index.ts'
+import type { ServiceContext } from '../context.ts'
 import type { ServiceEvent } from '../events.ts'
 import type { Answer, HandshakeState } from '../handshake-state.ts'
 
@@ -26,3 +28,15 @@ export const answerOf = (error: HandshakeError, now: number): Answer => ({
   body: { ...error.toWire(now) },
   ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
 })
+
+/**
+ * The token of m9b is signed by m2's key (ATH-6.5.3): a handshake that was begun under a key which this service has exchanged since cannot
+ * be finished here, and the user is not asked for nothing.
+ *
+ * @throws HandshakeError `handshake_unknown`: the agent begins a new one
+ */
+export async function requireOwnKey({ identity }: ServiceContext, { m2 }: HandshakeState): Promise<void> {
+  const { thumbprint } = await publicKeyFromPem(m2.server_pubkey)
+  if (thumbprint === identity.signer.publicKey.thumbprint) return
+  throw refuse('handshake_unknown', 'it was begun under a former key of the server', { rule: 'ATH-6.5.3' })
+}
