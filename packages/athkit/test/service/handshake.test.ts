@@ -144,4 +144,33 @@ describe('a whole handshake', () => {
     expect((await agent.post(m5)).body).toEqual(m8)
     expect((await agent.post([m5, m9a])).body).toEqual(body)
   })
+
+  test('m9a behind a wait is judged by the clock that received it (ATH-3.6)', async () => {
+    const at = await shop()
+    const agent = await agentOf(at)
+    const m5 = await agent.m5()
+    await agent.post([agent.m3, m5, await agent.m9a(m5)])
+    const [question] = await at.wallet.pending()
+    if (question === undefined) throw new Error('no question')
+    at.clock.now += 299
+    await at.wallet.post(question, await at.wallet.respond(question))
+    at.clock.now += 599
+    expect(await agent.get()).toMatchObject({ status: 200, body: [{}, { type: 'handshake_complete' }] })
+  })
+
+  test('of several at once with a credential good for one, one is granted (ATH-6.2.1)', async () => {
+    const at = await shop(ASK_NOBODY)
+    const agents = await Promise.all(Array.from({ length: 8 }, () => agentOf(at)))
+    const credential = await (agents[0] as Agent).credential({ maxUses: 1 })
+    const answers = await Promise.all(
+      agents.map(async (agent) => agent.post([agent.m3, await agent.m5({ credential })])),
+    )
+    const granted = answers.filter(({ status }) => status === 200)
+    expect(granted).toHaveLength(1)
+    for (const { status, body } of answers.filter((answer) => !granted.includes(answer))) {
+      // Found used up when it was checked, or when the use was to be reserved.
+      if (status === 401) expect(body[1]).toMatchObject({ error: 'credential_invalid' })
+      else expect([status, body[1]?.scopes_denied]).toMatchObject([403, [{ code: 'credential' }, {}]])
+    }
+  })
 })

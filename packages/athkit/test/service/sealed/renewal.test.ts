@@ -5,6 +5,8 @@ import { generateSigner, type PublicKey } from '../../../src/crypto/keys.ts'
 import { documentOfKey } from '../../../src/did/document.ts'
 import { createResolver, type Resolver } from '../../../src/did/resolver.ts'
 import { refuse } from '../../../src/errors.ts'
+import { revokedKey } from '../../../src/service/revocation/index-rows.ts'
+import { userPartition } from '../../../src/service/rows.ts'
 import { type AccessTokenClaims, verifyPresentedToken } from '../../../src/token/access-token.ts'
 import { verifyRenewedToken } from '../../../src/token/renewal.ts'
 import { shop } from '../shop.ts'
@@ -53,6 +55,18 @@ describe('renewal (ATH-7.10)', () => {
     expect(claimsOf(json.access_token).exp).toBe(client.grant.expiresAt)
     expect(await client.send('GET', '/', { token: json.access_token as string })).toMatchObject({
       status: 200,
+    })
+  })
+
+  test('but not once its credential was revoked, whether or not the grant was reached (ATH-8)', async () => {
+    const { at, client } = await sealedShop()
+    await client.send('GET', '/')
+    const row = { key: revokedKey(client.grant.credentialId), value: '', expiresAt: at.clock.now + 7200 }
+    await at.store.transact(userPartition(at.user.did), [{ op: 'put', ...row }], at.clock.now)
+    expect(await renew(client, at.clock.now)).toMatchObject({
+      status: 401,
+      error: 'grant_revoked',
+      ath: true,
     })
   })
 

@@ -112,6 +112,18 @@ describe('rotation (ATH-7.9)', () => {
     }
   })
 
+  test('an epoch that another node has dropped is refused by one that still holds its keys', async () => {
+    const world = await sealedShop()
+    const { at, client } = world
+    const [first, second] = [await asking(world), await asking(world)]
+    const one = await keysFrom(world, first, (await ask(client, first)).json, client.keys)
+    at.clock.now += 30
+    const two = await keysFrom(world, second, (await ask(client, second)).json, client.keys)
+    expect(await client.send('GET', '/', { keys: one, via: otherNode(at) })).toMatchObject({ status: 200 })
+    expect(await client.send('GET', '/', { keys: two })).toMatchObject({ error: 'session_expired' })
+    expect(await client.send('GET', '/', { keys: one, seq: 1 })).toMatchObject({ status: 200 })
+  })
+
   test('under the newest confirmed epoch only, else out_of_order; numbers are never used twice', async () => {
     const world = await sealedShop()
     const { at, client } = world
