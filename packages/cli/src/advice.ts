@@ -16,7 +16,7 @@ const TROUBLE: ReadonlyMap<LocalTrouble, string> = new Map([
   ],
   [
     'credential_missing',
-    'Ask the user: ath request-authorization writes down what to ask for, ath credential add keeps what they sign. Or give --authorization FILE.',
+    'Ask the user (ath request-authorization, then ath credential add), or give --authorization FILE. One that names its service by DID alone is found with --server DID.',
   ],
   [
     'vault_locked',

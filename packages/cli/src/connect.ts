@@ -53,7 +53,7 @@ export function connectCommand(program: Command): void {
       run(
         options.json === true,
         (signal) => connect(originIn(url), options, steps, signal),
-        answersInWords(steps),
+        answersInWords(steps, options.keep === true),
       ),
     )
 }
@@ -121,8 +121,10 @@ async function take(
 }
 
 const answersInWords =
-  (steps: readonly Step[]) =>
-  ({ responses }: { readonly responses: readonly Answered[] }): string => {
+  (steps: readonly Step[], isKept: boolean) =>
+  ({ responses }: { readonly responses: readonly Answered[] }): string | undefined => {
     const lines = steps.flatMap((step) => (step.do === 'request' ? [step.request.line] : []))
-    return responses.map((answer, index) => answerInWords(lines[index] ?? '', answer)).join('\n\n')
+    const answers = responses.map((answer, index) => answerInWords(lines[index] ?? '', answer))
+    if (isKept) answers.push("The session is kept: ath request 'GET /…' goes on with it, ath close ends it.")
+    return answers.length === 0 ? undefined : answers.join('\n\n')
   }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { agentCommands } from './agents.ts'
 import { authorizeCommand } from './authorize.ts'
@@ -18,9 +19,11 @@ import { sessionCommands } from './sessions.ts'
 import { STATUS, STATUS_HELP } from './status.ts'
 
 quietWhenNobodyReads()
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const isJson = process.argv.includes('--json')
 const program = new Command('ath')
   .description('The Agent Trust Handshake, as an agent and as a user.')
+  .version(VERSION, '-V, --version')
   .addHelpText('after', STATUS_HELP)
   .showHelpAfterError('ath --help, or ath COMMAND --help, says what there is.')
   .exitOverride()

@@ -4,6 +4,9 @@ import type { Answered } from './request-line.ts'
 
 /** Things in words for a person. What others wrote is made visible first. */
 
+/** Of several lines, with tabs in them. */
+export const visibleLines = (text: string): string => text.replaceAll(/[^\n\t]+/g, (part) => visible(part))
+
 export const untilInWords = (seconds: number): string =>
   `until ${new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')}`
 
@@ -30,5 +33,5 @@ export function grantInWords({ scopes, denied, restrictions, expiresAt, serverDi
 
 export function answerInWords(line: string, { status, body }: Answered): string {
   const text = typeof body === 'string' ? body : JSON.stringify(body, null, 2)
-  return `${line} → ${status}\n${text}`
+  return `${line} → ${status}\n${visibleLines(text)}`
 }

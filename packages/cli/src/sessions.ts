@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { originIn, seconds } from './arguments.ts'
 import { asJson, withCa } from './options.ts'
 import { run } from './outcome.ts'
+import { createPrinter } from './output.ts'
 import { fetchTo, forgetReach, keptOrigin } from './reach.ts'
 import { requestLineIn, sendAlone } from './request-line.ts'
 import { resolverFor } from './resolving.ts'
@@ -60,12 +61,12 @@ async function request(
 ) {
   const wanted = requestLineIn(line)
   const { session } = await resumed(options)
-  const print = (piece: Uint8Array): void => void process.stdout.write(piece)
   const limits = { seconds: options.timeout, signal }
-  const answer = await sendAlone(session, wanted, limits, options.json ? undefined : print)
-  if (options.json !== true && (answer.status < 200 || answer.status > 299)) {
-    console.error(`ath: the service answered ${answer.status}`)
-  }
+  if (options.json === true) return { ok: true, ...(await sendAlone(session, wanted, limits)) }
+  const printer = createPrinter(process.stdout)
+  const answer = await sendAlone(session, wanted, limits, printer.print)
+  printer.end()
+  if (answer.status < 200 || answer.status > 299) console.error(`ath: the service answered ${answer.status}`)
   return { ok: true, ...answer }
 }
 

@@ -1,4 +1,5 @@
 import type { Pending } from 'athkit/agent'
+import { untilInWords } from './say.ts'
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const FRAME_MS = 100
@@ -26,6 +27,4 @@ export function waitingFor(text: string): () => void {
 
 /** While the user is asked: the code that they pick in their wallet. */
 export const waitingForUser = ({ bindingCode, expiresAt }: Pending): (() => void) =>
-  waitingFor(
-    `the user is asked, until ${new Date(expiresAt * 1000).toISOString()}; the code to pick is ${bindingCode}`,
-  )
+  waitingFor(`the user is asked, ${untilInWords(expiresAt)}; the code to pick is ${bindingCode}`)
