@@ -72,8 +72,11 @@ async function suspend(did: string, options: DecideOptions) {
 
 async function asOperator<T>(options: DecideOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
   const { store, close } = await storeOf(options)
+  const operator = createOperator({ store, by: options.by ?? userInfo().username })
   try {
-    return await work(createOperator({ store, by: options.by ?? userInfo().username }))
+    const result = await work(operator)
+    await operator.close()
+    return result
   } finally {
     await close()
   }

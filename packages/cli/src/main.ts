@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { agentCommands } from './agents.ts'
+import { auditCommands } from './audit.ts'
 import { authorizeCommand } from './authorize.ts'
 import { confirmCommand } from './confirm.ts'
 import { connectCommand } from './connect.ts'
@@ -43,6 +44,7 @@ registryCommand(program)
 inspectCommand(program)
 agentCommands(program)
 resealCommand(program)
+auditCommands(program)
 
 try {
   await program.parseAsync()
