@@ -9,7 +9,9 @@ try {
     const counts = await runChaos(parseChaosOptions(args), console.error)
     console.log(JSON.stringify(counts))
     const { orders_lost, orders_doubled, replays_accepted, unclear_errors, orders } = counts
-    const isWrong = orders_lost + orders_doubled + replays_accepted + unclear_errors > 0 || orders === 0
+    const audit = counts.audit_entries_lost + counts.audit_findings
+    const isWrong =
+      orders_lost + orders_doubled + replays_accepted + unclear_errors + audit > 0 || orders === 0
     process.exitCode = isWrong ? 1 : 0
   }
 } catch (error) {

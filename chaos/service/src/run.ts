@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '@athkit/cli/store'
 import { makeLocalCertificates } from '@athkit-examples/shop/certificates'
+import { countAudit } from './audit.ts'
 import { startBalancer } from './balancer.ts'
 import { startDatabase } from './databases.ts'
 import { fetchThrough } from './fetch.ts'
@@ -14,7 +15,7 @@ import { createRecorder, replay } from './replays.ts'
 import { freePort } from './servers/free-port.ts'
 import { createShopper, type Tally } from './shopper.ts'
 
-/** What a run came to. `orders_lost`, `orders_doubled`, `replays_accepted` and `unclear_errors` must be 0. */
+/** What a run came to. What is lost, doubled, accepted, found and unclear must be 0. */
 export interface Counts {
   readonly store: string
   readonly nodes: number
@@ -28,6 +29,11 @@ export interface Counts {
   /** Of sessions that went on, so that the replay window alone refused them. */
   readonly replays_of_live_sessions: number
   readonly replays_accepted: number
+  readonly audit_entries: number
+  /** Of what agents were told of: in no chain, and in no outbox. */
+  readonly audit_entries_lost: number
+  /** What verifying the chains finds. */
+  readonly audit_findings: number
   /** Ends of an agent's request that were no error of the library's own: none is clear. */
   readonly unclear_errors: number
   /** By name: what agents were told. */
@@ -51,7 +57,13 @@ export async function runChaos(options: ChaosOptions, log: (text: string) => voi
     const origin = `https://localhost:${port}`
     const recorder = createRecorder()
     const fetching = fetchThrough(certificates.ca, recorder.record)
-    const tally: Tally = { handshakes: 0, acknowledged: new Map(), refused: new Map(), unclear: [] }
+    const tally: Tally = {
+      handshakes: 0,
+      acknowledged: new Map(),
+      told: new Map(),
+      refused: new Map(),
+      unclear: [],
+    }
     const shoppers = await Promise.all(
       Array.from({ length: options.agents }, (_, i) =>
         createShopper(origin, fetching, tally, i % 2 === 0 ? LONG : SHORT),
@@ -90,7 +102,8 @@ export async function runChaos(options: ChaosOptions, log: (text: string) => voi
       await replayAll(recorder.sample)
       const users = shoppers.map(({ userDid }) => userDid)
       const { orders, lost, doubled } = await countOrders(store, users, tally)
-      for (const text of tally.unclear.slice(0, 5)) log(text)
+      const audit = await countAudit(store, tally.told)
+      for (const text of [...tally.unclear.slice(0, 5), ...audit.findings.slice(0, 5)]) log(text)
       return {
         store: options.store,
         nodes: options.nodes,
@@ -103,6 +116,9 @@ export async function runChaos(options: ChaosOptions, log: (text: string) => voi
         replays: outcomes.length,
         replays_of_live_sessions: outcomes.filter((outcome) => outcome !== 'outside').length,
         replays_accepted: outcomes.filter((outcome) => outcome === 'accepted').length,
+        audit_entries: audit.entries,
+        audit_entries_lost: audit.lost,
+        audit_findings: audit.findings.length,
         unclear_errors: tally.unclear.length,
         refused: Object.fromEntries(tally.refused),
       }

@@ -3,6 +3,7 @@ import { generateSigner } from 'athkit/crypto'
 import { didFromKey } from 'athkit/did'
 import { AthError, HandshakeError } from 'athkit/errors'
 import { createUser } from 'athkit/user'
+import { type Told, tell } from './audit.ts'
 import type { Fetching } from './fetch.ts'
 
 /** What came of the load. */
@@ -10,6 +11,7 @@ export interface Tally {
   handshakes: number
   /** By the key they were asked under: the order that the shop acknowledged with 201. */
   readonly acknowledged: Map<string, { readonly orderId: string; readonly userDid: string }>
+  readonly told: Told
   /** Requests and handshakes that ended in a refusal or a failure of the library's own, by its name. */
   readonly refused: Map<string, number>
   /** Whatever else was thrown: none is right. */
@@ -43,6 +45,9 @@ export async function createShopper(
     const asked = { clientDid: agentParty.did, scopes, audience: [serverDid, origin], expiresInSeconds: 3600 }
     const session = await agent.connect(origin, { authorization: await user.authorize(asked), scopes })
     tally.handshakes++
+    tell(tally.told, 'identity proven', agentParty.did)
+    tell(tally.told, 'scopes decided', agentParty.did)
+    tell(tally.told, 'token issued', session.grant.id)
     return session
   }
 
@@ -56,6 +61,22 @@ export async function createShopper(
     if (response.status !== 201) throw new Error(`an order was answered ${response.status}`)
     tally.acknowledged.set(key, { orderId, userDid: userParty.did })
     open.delete(key)
+  }
+
+  /** Beyond the limit of an order: refused, which is written down. */
+  async function orderTooMuch({ grant, request }: AgentSession): Promise<void> {
+    const refused = await request('POST /api/order', { json: { goods_id: '123', quantity: 900 } }).catch(
+      (error: unknown) => error,
+    )
+    note(tally, refused)
+    if (refused instanceof HandshakeError && refused.error === 'restriction_violated') {
+      tell(tally.told, 'restriction violated', grant.id)
+    }
+  }
+
+  async function rotate(session: AgentSession): Promise<void> {
+    await session.rotate()
+    tell(tally.told, 'keys rotated', session.grant.id)
   }
 
   /** @returns whether the session goes on */
@@ -83,6 +104,10 @@ export async function createShopper(
           let goesOn = true
           for (let i = 0; i < ordersOfASession && goesOn && !signal.aborted; i++)
             goesOn = await orderOne(session)
+          if (goesOn) {
+            await orderTooMuch(session)
+            await rotate(session)
+          }
           await session.close()
         } catch (error) {
           note(tally, error)
