@@ -17,9 +17,10 @@ export async function startRegistry(
   { start, at }: ReturnType<typeof createPeople>,
   name: string,
   more: readonly string[] = [],
+  db = name,
 ): Promise<RunningRegistry> {
   const ca = at(`${name}-ca.pem`)
-  const running: Running = start('registry', ['registry', '--ca-file', ca, '--db', at(`${name}.db`), ...more])
+  const running: Running = start('registry', ['registry', '--ca-file', ca, '--db', at(`${db}.db`), ...more])
   const [line] = (await once(running.child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
   return {
     origin: (JSON.parse(String(line)) as { origin: string }).origin,
