@@ -13,7 +13,7 @@ import { createReader, exchangeKey, MOST_PLAINTEXT } from '../session/records.ts
 import type { Connection, Epoch } from './connection.ts'
 import type { AgentContext } from './context.ts'
 import { createIncoming, type Incoming, streamOf } from './incoming.ts'
-import type { InnerRequest } from './inner-request.ts'
+import { type InnerRequest, streamIn } from './inner-request.ts'
 
 /** An answer whose record 0 has opened: it is this server's, to this very request. */
 export interface SealedAnswer {
@@ -119,11 +119,11 @@ async function seal(
   const headers = [...inner.headers, ['authorization', `Bearer ${connection.token}`]]
   const head = jsonBytes({ method, path, headers, timestamp: agent.now() })
   if (head.length + 4 > MOST_PLAINTEXT) throw new TypeError('headers: more than fit into the first record')
-  if (!(body instanceof ReadableStream)) {
-    const records = await sealWhole(keys.cipher, key, head, body ?? new Uint8Array())
-    return { header, body: concat(header, records) }
-  }
-  return { header, body: streamOf(header, sealStream(keys.cipher, key, head, body)) }
+  const stream = streamIn(body)
+  if (stream !== undefined)
+    return { header, body: streamOf(header, sealStream(keys.cipher, key, head, stream)) }
+  const whole = body instanceof Uint8Array ? body : new Uint8Array()
+  return { header, body: concat(header, await sealWhole(keys.cipher, key, head, whole)) }
 }
 
 const isSealed = (response: Response): boolean =>

@@ -1,3 +1,5 @@
+import { isObject } from '../crypto/shape.ts'
+import { parseDid } from '../did/did.ts'
 import { AthError, HandshakeError } from '../errors.ts'
 import type { AgentContext } from './context.ts'
 import type { Established } from './established.ts'
@@ -28,9 +30,12 @@ export interface Prepared {
  */
 export async function prepare(agent: AgentContext, origin: string, wish: ConnectOptions): Promise<Prepared> {
   const { vault } = agent
-  const knownServer = vault === undefined ? undefined : await serverAt(vault, origin)
+  const known = vault === undefined ? undefined : await serverAt(vault, origin)
+  const knownServer = known?.did
   const authorization = wish.authorization ?? (await fromVault(agent, origin, wish, knownServer))
-  const prepared = { ...wish, authorization }
+  // One that was pinned is the one, whatever else would vouch for another.
+  const pinned = known?.isPinned === true && wish.serverDid === undefined ? { serverDid: known.did } : {}
+  const prepared = { ...wish, ...pinned, authorization }
   if (knownServer === undefined) return { agent, wish: prepared, knownServer }
   // Where there is a pin, nobody is taken at their word.
   const pins = [...agent.pins, knownServer]
@@ -58,9 +63,26 @@ async function fromVault(
   )
 }
 
-async function serverAt(vault: Vault, origin: string): Promise<string | undefined> {
-  const did = (await vault.entries('server')).get(origin)
-  return typeof did === 'string' ? did : undefined
+interface KnownServer {
+  readonly did: string
+  readonly isPinned: boolean
+}
+
+async function serverAt(vault: Vault, origin: string): Promise<KnownServer | undefined> {
+  const entry = (await vault.entries('server')).get(origin)
+  if (typeof entry === 'string') return { did: entry, isPinned: false }
+  const { pinned } = isObject(entry) ? entry : {}
+  return typeof pinned === 'string' ? { did: pinned, isPinned: true } : undefined
+}
+
+/**
+ * The server at this address is this DID, and no other, from now on: another one is `server_changed`, whatever vouches for it.
+ *
+ * @throws HandshakeError `malformed_message` when it is no DID
+ */
+export async function pinServer(vault: Vault, url: string | URL, did: string): Promise<void> {
+  parseDid(did)
+  await vault.update('server', new URL(url).origin, () => ({ pinned: did }))
 }
 
 /** A server that was taken at its word is the one that is meant from now on. */
@@ -73,7 +95,7 @@ export async function rememberServer(
   await vault.update('server', audience, (before) => before ?? did)
 }
 
-/** After a server has become another one for a reason: the next one at this address is taken at its word again. */
+/** After a server has become another one for a reason: what was known or pinned at this address is known no more. */
 export async function forgetServer(vault: Vault, origin: string): Promise<void> {
   await vault.update('server', new URL(origin).origin, () => undefined)
 }

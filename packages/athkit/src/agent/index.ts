@@ -1,7 +1,7 @@
 export { type Agent, createAgent } from './agent.ts'
 export { type DeniedScope, ScopesDenied } from './denied.ts'
 export type { AgentEvent, Check, SentMessage, VerifiedMessage } from './events.ts'
-export { forgetServer } from './from-vault.ts'
+export { forgetServer, pinServer } from './from-vault.ts'
 export type {
   AgentOptions,
   ConnectOptions,

@@ -7,10 +7,16 @@ export interface InnerRequest {
   readonly body: InnerBody
 }
 
-/** Bytes can be sent again; a stream is gone once it was begun. */
-export type InnerBody = Uint8Array | ReadableStream<Uint8Array> | undefined
+/** Bytes and blobs can be sent again; a stream is gone once it was begun. */
+export type InnerBody = Uint8Array | Blob | ReadableStream<Uint8Array> | undefined
 
 export const isRepeatable = ({ body }: InnerRequest): boolean => !(body instanceof ReadableStream)
+
+/** What is sent as it is read; undefined for what is there as a whole. */
+export function streamIn(body: InnerBody): ReadableStream<Uint8Array> | undefined {
+  if (body instanceof ReadableStream) return body
+  return body instanceof Blob ? (body.stream() as ReadableStream<Uint8Array>) : undefined
+}
 
 /** Methods that do no more when done twice (RFC 9110 §9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

@@ -80,6 +80,8 @@ function inside(headers: Headers): Headers {
 async function bodyOf(request: Request, given: BodyInit | undefined): Promise<InnerBody> {
   if (request.body === null) return undefined
   if (given instanceof ReadableStream) return request.body
+  // A large blob, a file's perhaps, is read as it is sent, each time that it is sent.
+  if (given instanceof Blob && given.size > HELD_BYTES) return given
   // Strings, bytes, forms: whoever passed them holds them already.
   if (given !== undefined && !(Symbol.asyncIterator in Object(given)))
     return new Uint8Array(await request.arrayBuffer())

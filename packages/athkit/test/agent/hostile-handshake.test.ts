@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../src/crypto/json.ts'
 import { decodeJwt } from '../../src/crypto/jws.ts'
@@ -14,13 +15,23 @@ import { NOW, ORIGIN, party, refusal, type WorldOptions, world } from './world.t
 async function attempt(options: WorldOptions) {
   const made = await world(options)
   let rule: string | undefined
+  let caught: unknown
   const connecting = () =>
     made.connect().catch((error: { rule?: string }) => {
       rule = error.rule
+      caught = error
       throw error
     })
   const error = await refusal(connecting)
+  expectNoLeak(caught, made)
   return { error, rule, signed: made.identity.signed(), ...made }
+}
+
+/** Neither in what is thrown nor in what is told is there a credential, a token or a key. */
+function expectNoLeak(error: unknown, { steps, authorization }: Awaited<ReturnType<typeof world>>): void {
+  const said = inspect([error, steps], { depth: 12, maxStringLength: null, showHidden: true })
+  const [, claims = ''] = authorization.split('.')
+  for (const secret of [claims, 'eyJ', 'PRIVATE KEY']) expect(said).not.toContain(secret)
 }
 
 const other = await party()

@@ -273,6 +273,33 @@ describe('a hostile server, or somebody before it', () => {
     expect(await refusal(session.fetch('/'))).toBe('peer_violation')
   })
 
+  test.each([
+    ['before its seal', 200, 'application/ath-sealed'],
+    ['in the clear', 500, 'application/json'],
+  ])('an answer that drips for ever %s ends', async (_, status, type) => {
+    let open_ = 0
+    const dripping = () => {
+      let timer: NodeJS.Timeout
+      open_++
+      const body = new ReadableStream<Uint8Array>({
+        start: (stream) => {
+          timer = setInterval(() => stream.enqueue(new Uint8Array([1])), 2)
+        },
+        cancel: () => {
+          open_--
+          clearInterval(timer)
+        },
+      })
+      return new Response(body, { status, headers: { 'content-type': type } })
+    }
+    const { session } = await open({
+      agent: { headWithin: 30 },
+      intercept: ({ path }) => (path === '/ath/sealed' ? dripping() : undefined),
+    })
+    expect(await refusal(session.fetch('/'))).toMatch(/^(transport_failed|peer_violation)$/)
+    expect(open_).toBe(0)
+  })
+
   test('an answer that never comes ends, and is asked for again', async () => {
     const { session, sealed } = await open({
       agent: { headWithin: 20 },

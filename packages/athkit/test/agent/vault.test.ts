@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { addCredential, type ConnectOptions, createAgent, forgetServer } from '../../src/agent/index.ts'
+import {
+  addCredential,
+  type ConnectOptions,
+  createAgent,
+  forgetServer,
+  pinServer,
+} from '../../src/agent/index.ts'
 import { AthError } from '../../src/errors.ts'
 import { createUser } from '../../src/user/index.ts'
 import { createFake } from './fake-server.ts'
@@ -113,5 +119,30 @@ describe('trust on first use (ATH-6.1.5)', () => {
     await connect({ authorization: await authorize({ audience: [server.did] }) })
     expect((await vault.entries('server')).size).toBe(0)
     expect(await refusal(connect({ authorization: await authorize() }))).toBe('identity_unknown')
+  })
+})
+
+describe('a server pinned in the vault', () => {
+  test('is the one, whatever vouches for another; forgotten, it is no more', async () => {
+    const { vault, authorize, connect, server, replaceServer } = await withVault()
+    // Nothing else vouches for it.
+    const authorization = await authorize()
+    await pinServer(vault, `${ORIGIN}/any/path`, server.did)
+    await expect(connect({ authorization })).resolves.toBeDefined()
+    const other = await replaceServer()
+    const vouching = await authorize({ audience: [other.did] })
+    expect(await trouble(connect({ authorization: vouching }))).toBe('server_changed')
+    expect((await vault.entries('server')).get(ORIGIN)).toEqual({ pinned: server.did })
+    await forgetServer(vault, ORIGIN)
+    await expect(connect({ authorization: vouching })).resolves.toBeDefined()
+  })
+
+  test('another one that the caller asks for by its DID is another wish; what is no DID is not pinned', async () => {
+    const { vault, authorize, connect, replaceServer, server } = await withVault()
+    await pinServer(vault, ORIGIN, server.did)
+    const other = await replaceServer()
+    const authorization = await authorize({ audience: [other.did] })
+    await expect(connect({ authorization, serverDid: other.did })).resolves.toBeDefined()
+    await expect(pinServer(vault, ORIGIN, 'the shop')).rejects.toThrow()
   })
 })

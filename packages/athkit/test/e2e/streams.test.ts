@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { toNodeListener } from '../../src/adapters/node.ts'
 import { type AgentOptions, createAgent } from '../../src/agent/index.ts'
@@ -85,6 +89,34 @@ describe('over a socket', () => {
     })
     const response = await session.fetch('/upload', { method: 'POST', body })
     expect(await response.text()).toBe('part 0 part 1 part 2 ')
+  })
+
+  test('a file of 20 MB is sent as it is read, and again when its answer is lost', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'athkit-upload-'))
+    stops.push(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'file')
+    writeFileSync(file, Buffer.alloc(20_000_000, 'athkit '))
+    let lost = 1
+    const { session } = await connected(
+      async (request) => {
+        const hash = createHash('sha256')
+        for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) hash.update(chunk)
+        return new Response(hash.digest('hex'))
+      },
+      {
+        sleep: async () => undefined,
+        fetch: async (url, init) => {
+          const response = await fetch(url, init)
+          if (!url.endsWith('/ath/sealed') || lost-- <= 0) return response
+          await response.body?.cancel()
+          throw new TypeError('connection reset')
+        },
+      },
+    )
+    const sent = createHash('sha256').update(readFileSync(file)).digest('hex')
+    const response = await session.fetch('/upload', { method: 'PUT', body: await openAsBlob(file) })
+    expect(await response.text()).toBe(sent)
+    expect(lost).toBeLessThan(0)
   })
 
   test('an upload that the caller gives up ends, and the session goes on', async () => {
