@@ -70,13 +70,13 @@ export function explained(error: unknown): unknown {
   if (!(error instanceof HandshakeError) || error.code !== 401 || error.rule !== undefined) return error
   const setting = SETTINGS.get(error.error)
   if (setting === undefined || error.setting !== undefined) return error
-  const { step, retryAfter, nextSeq } = error
+  const { step, retryAfter, hint } = error
   return refuse(error.error, `${error.reason}; check \`${setting.name}\`: ${setting.check}`, {
     setting: setting.name,
     cause: error,
     ...(step === undefined ? {} : { step }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(nextSeq === undefined ? {} : { nextSeq }),
+    ...(hint === undefined ? {} : { hint }),
   })
 }
 

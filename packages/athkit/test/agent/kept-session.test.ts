@@ -95,6 +95,17 @@ describe('a session in the vault', () => {
     expect(fake.handshakes.size).toBe(1)
   })
 
+  test('a run that is behind does not begin the old keys’ numbers anew while the server still takes them', async () => {
+    const { session, resume, at } = await kept()
+    const other = await resume()
+    for (let i = 0; i < 3; i++) await session.fetch('/')
+    await session.rotate()
+    await other.fetch('/')
+    expect(at.epochs.has(0)).toBe(true)
+    expect(at.inner.at(-1)).toMatchObject({ epoch: 1 })
+    expect(new Set(places(at.inner)).size).toBe(at.inner.length)
+  })
+
   test('a renewed token is the next run’s', async () => {
     const { session, resume, clock, at } = await kept({ tokenTtl: 600 })
     clock.now += 550

@@ -42,6 +42,18 @@ describe('a 401 says which of our settings to check (ATH-9)', () => {
     }
   })
 
+  test('what the service adds for a person is kept', async () => {
+    const { connect } = await world({
+      intercept: ({ method, path }) =>
+        method === 'POST' && path.startsWith('/ath/handshake/')
+          ? refused(refuse('credential_revoked', 'x', { hint: 'Ask again tomorrow.' }), NOW)
+          : undefined,
+    })
+    const failed = connect()
+    await expect(failed).rejects.toMatchObject({ setting: 'authorization' })
+    await expect(failed).rejects.toMatchObject({ hint: expect.stringContaining('Ask again tomorrow.') })
+  })
+
   test('in a session too', async () => {
     const { connect } = await world({
       app: () => {

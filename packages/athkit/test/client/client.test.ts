@@ -60,6 +60,16 @@ describe('call', () => {
     })
   })
 
+  test.each([
+    ['a bare 400: it was cut on the way', 400, null, 'transport_failed'],
+    ['a bare 408', 408, '<h1>Request Timeout</h1>', 'transport_failed'],
+    ['a page with a 502', 502, '<h1>Bad Gateway</h1>', 'transport_failed'],
+    ['a page with a 403: somebody’s word, but not in our language', 403, '<h1>No</h1>', 'peer_violation'],
+    ['a bare 404', 404, null, 'peer_violation'],
+  ])('%s', async (_, status, body, trouble) => {
+    await expect(answering(() => new Response(body, { status }))).rejects.toMatchObject({ trouble })
+  })
+
   test('a redirect that a browser hides', async () => {
     const hidden = Object.defineProperty(Response.error(), 'type', { value: 'opaqueredirect' })
     const location = { location: '/' }
