@@ -19,6 +19,7 @@ export type AuditEvent =
   | 'restriction violated'
   | 'revoked'
   | 'agent changed'
+  | 'budget given back'
   | 'policy reloaded'
   | 'user linked'
   | 'user unlinked'

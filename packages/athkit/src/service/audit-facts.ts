@@ -52,6 +52,11 @@ export function factsOf(event: ServiceEvent, now: number): readonly AuditFact[] 
       const { state, by = 'service', reason = '' } = event
       return [fact('agent changed', { state, by, reason })]
     }
+    // What a request spends is said by its order; what an operator gives back is said by nothing else.
+    case 'spent': {
+      const { restriction, amount, by } = event
+      return by === undefined ? [] : [fact('budget given back', { restriction, amount, by })]
+    }
     case 'policy_reloaded':
       return [fact('policy reloaded', {})]
     case 'warning':
@@ -60,7 +65,6 @@ export function factsOf(event: ServiceEvent, now: number): readonly AuditFact[] 
       return refusal(event).map((name) => fact(name, whyOf(event)))
     // Said by other entries, or of no decision.
     case 'session_confirmed':
-    case 'spent':
     case 'failed':
       return []
   }

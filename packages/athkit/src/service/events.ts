@@ -67,6 +67,8 @@ export type ServiceEvent =
       readonly restriction: string
       readonly amount: number
       readonly outcome: 'committed' | 'refunded'
+      /** The operator, who gave it back. */
+      readonly by?: string
     } & InGrant)
   | {
       readonly type: 'revoked'

@@ -1,6 +1,13 @@
 export type { Agents } from './agents/agents.ts'
 export type { ApprovalState, ListedAgent } from './agents/approvals.ts'
-export { type Budget, type BudgetOptions, budget, type Period } from './budget/index.ts'
+export {
+  type Budget,
+  type BudgetOptions,
+  budget,
+  type Pair,
+  type Period,
+  type Unsettled,
+} from './budget/index.ts'
 export { type ConfirmationChannel, type Delivery, walletInbox } from './channel.ts'
 export type { Caller } from './context.ts'
 export { createService, type Service } from './create-service.ts'

@@ -2,6 +2,7 @@ import { createAudit } from '../audit/index.ts'
 import type { GrantsListing } from '../messages/grants.ts'
 import type { Store } from '../store/store.ts'
 import { type Agents, createAgents } from './agents/agents.ts'
+import { giveBackUnsettled, type Pair, type Unsettled, unsettledOf } from './budget/index.ts'
 import type { Bookkeeping } from './context.ts'
 import type { ServiceEvent } from './events.ts'
 import {
@@ -23,6 +24,10 @@ export interface Operator {
   revokeCredential(userDid: string, credentialId: string, reason: string): Promise<number>
   /** A DID was deactivated: so are its party's grants, be it a user or an agent (ATH-8). @returns how many */
   endGrantsOf(did: string, reason: string): Promise<number>
+  /** What an agent has reserved of a user's budgets in requests whose outcome is not known; it stays counted until its period ends. */
+  unsettled(pair: Pair): Promise<readonly Unsettled[]>
+  /** The operator has looked, and nothing came of the request. @returns false where there is no such reservation (any more) */
+  giveBack(pair: Pair, id: string): Promise<boolean>
   /** Finishes what a process that died had begun to revoke; services do it by themselves now and then. @returns how many */
   finishRevocations(): Promise<number>
 }
@@ -65,5 +70,7 @@ export const operatorOf = (context: Bookkeeping, by: string): Operator => ({
   revokeCredential: (userDid, credentialId, reason) =>
     revokeUserCredential(context, userDid, credentialId, { by, reason }),
   endGrantsOf: (did, reason) => endGrantsOf(context, did, reason),
+  unsettled: (pair) => unsettledOf(context, pair),
+  giveBack: (pair, id) => giveBackUnsettled(context, pair, id, by),
   finishRevocations: () => finishCascades(context),
 })

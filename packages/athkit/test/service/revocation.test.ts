@@ -153,6 +153,10 @@ describe('a revocation is seen by the next request, on every node (ATH-8)', () =
       )
     other.service.setApplication(endless)
     const [client, second, untouched] = [await seed(at), await seed(at), await seed(at)]
+    const [ofBot, ofOther] = [
+      await seed(at, { grant: { clientDid: 'did:ath:bot' } }),
+      await seed(at, { grant: { clientDid: 'did:ath:other' } }),
+    ]
     const opened = async (of: Client) => {
       const { header, bytes } = await of.seal('GET', '/events')
       const { body } = await of.open(await of.post(bytes, { via: other }), header)
@@ -161,11 +165,14 @@ describe('a revocation is seen by the next request, on every node (ATH-8)', () =
       await body.next()
       return body
     }
-    const [cut, byCredential, goesOn] = [await opened(client), await opened(second), await opened(untouched)]
-    const ended = Promise.all([cut, byCredential].map((body) => expect(body.next()).rejects.toThrow()))
+    const goesOn = await opened(untouched)
+    const streams = await Promise.all([client, second, ofBot, ofOther].map(opened))
+    const ended = Promise.all(streams.map((body) => expect(body.next()).rejects.toThrow()))
     const began = performance.now()
     await at.service.revokeGrant(client.grant.id, 'misuse')
     await at.service.revokeCredential(at.user.did, second.grant.credentialId, 'lost')
+    await at.service.agents.suspend('did:ath:bot', 'orders at night')
+    other.service.reloadPolicy({ agents: { 'did:ath:other': { allow: false } } })
     await ended
     expect(performance.now() - began).toBeLessThan(1000)
     const still = await Promise.race([

@@ -1,6 +1,5 @@
 import type { Put, Row } from '../../store/store.ts'
-import type { ServiceContext } from '../context.ts'
-import { nodeState } from '../sealed/state.ts'
+import type { Bookkeeping } from '../context.ts'
 import type { Ledger } from './ledger.ts'
 
 /**
@@ -19,10 +18,14 @@ export interface LedgerRows {
 const KEPT_SECONDS = 40 * 86_400
 const MOST_REMEMBERED = 10_000
 
-export const keptUntil = (context: ServiceContext): number => context.now() + KEPT_SECONDS
+export const keptUntil = (context: Pick<Bookkeeping, 'now'>): number => context.now() + KEPT_SECONDS
 
-export function ledgerRows(context: ServiceContext, partition: string): LedgerRows {
-  const { ledgers } = nodeState(context)
+/** @param ledgers rows by pair and budget, as they were last seen */
+export function ledgerRows(
+  context: Pick<Bookkeeping, 'store' | 'now'>,
+  partition: string,
+  ledgers: Map<string, Row>,
+): LedgerRows {
   const cell = (name: string) => `${partition} ${name}`
   const key = (name: string) => `budget:${name}`
 

@@ -1,14 +1,15 @@
 import type { Json } from '../../crypto/json.ts'
 import { randomId } from '../../crypto/random.ts'
 import { AthError, type HandshakeError, refuse } from '../../errors.ts'
-import type { Operation, PutResult } from '../../store/store.ts'
+import type { Operation } from '../../store/store.ts'
 import type { ServiceContext } from '../context.ts'
 import type { GrantRow } from '../rows.ts'
 import { nodeState } from '../sealed/state.ts'
 import { amountOf, type Budget, thousandths } from './budget.ts'
-import { type Entry, giveBack, keysOf, ledgerAt, type Short, shortOf, spend } from './ledger.ts'
+import { type Entry, keysOf, ledgerAt, type Short, shortOf, spend } from './ledger.ts'
 import { keptUntil, ledgerRows } from './ledger-rows.ts'
 import { endOf, periodsAt } from './periods.ts'
+import { contended, type HoldRow, holdKey, refund } from './refund.ts'
 
 /**
  * What one request spends under its grant's budgets.
@@ -40,9 +41,9 @@ const RULE = 'ATH-6.4.3'
 const MOST_TRIES = 100
 
 export function createSpending(context: ServiceContext, partition: string, grant: GrantRow): Spending {
-  const rows = ledgerRows(context, partition)
-  const { ledgerQueue } = nodeState(context)
-  const holdKey = `hold:${randomId()}`
+  const { ledgers, ledgerQueue } = nodeState(context)
+  const rows = ledgerRows(context, partition, ledgers)
+  const id = randomId()
   let entries: readonly Entry[] = []
   let isCommitted = false
 
@@ -67,10 +68,10 @@ export function createSpending(context: ServiceContext, partition: string, grant
   async function write(entry: Entry, ledger: ReturnType<typeof spend>): Promise<boolean> {
     const before = entries
     const held = [...before, entry]
-    const value = JSON.stringify({ entries: held, grantId: grant.id, at: context.now() })
+    const hold: HoldRow = { entries: held, grantId: grant.id, at: context.now() }
     const operations = [
       rows.put(entry.name, ledger),
-      { op: 'put', key: holdKey, value, expiresAt: keptUntil(context) },
+      { op: 'put', key: holdKey(id), value: JSON.stringify(hold), expiresAt: keptUntil(context) },
     ] as const
     // Noted before it is written: where the store does not say whether it was, settling finds out.
     entries = held
@@ -78,30 +79,6 @@ export function createSpending(context: ServiceContext, partition: string, grant
     rows.remember(entry.name, results[0]?.row)
     if (outcome !== 'done') entries = before
     return outcome === 'done'
-  }
-
-  /** Repeated where another order came between. */
-  async function refund(others: readonly Operation[]): Promise<void> {
-    const names = [...new Set(entries.map(({ name }) => name))]
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const operations: Operation[] = [...others, { op: 'take', key: holdKey, onRefusal: 'stop' }]
-      const putAt = new Map<string, number>()
-      for (const name of names) {
-        const ledger = rows.known(name) ?? (await rows.read(name))
-        if (ledger === undefined) continue
-        putAt.set(name, operations.length)
-        const own = entries.filter((entry) => entry.name === name)
-        operations.push(rows.put(name, own.reduce(giveBack, ledger)))
-      }
-      const { outcome, results } = await context.store.transact(partition, operations, context.now())
-      if (outcome === 'stopped') return
-      for (const [name, at] of putAt) {
-        const written = results[at] as PutResult | undefined
-        if (written !== undefined) rows.remember(name, written.row)
-      }
-      if (outcome === 'done') return
-    }
-    throw contended()
   }
 
   return {
@@ -113,9 +90,11 @@ export function createSpending(context: ServiceContext, partition: string, grant
     async settle(failed, others = []) {
       const isRefund = failed && !isCommitted
       const [first] = entries
-      const commits = first === undefined ? others : [...others, { op: 'delete', key: holdKey } as const]
+      const commits = first === undefined ? others : [...others, { op: 'delete', key: holdKey(id) } as const]
       if (isRefund && first !== undefined)
-        await ledgerQueue(`${partition} ${first.name}`, () => refund(others))
+        await ledgerQueue(`${partition} ${first.name}`, () =>
+          refund(context, partition, rows, { id, entries }, others),
+        )
       else if (commits.length > 0) await context.store.transact(partition, commits, context.now())
       const { id: grantId, clientDid, userDid } = grant
       const outcome = isRefund ? 'refunded' : 'committed'
@@ -148,8 +127,6 @@ function violated(
 
 const uncountable = (name: string) =>
   refuse('restriction_violated', `${name}: an amount or a limit that cannot be counted`, { rule: RULE })
-
-const contended = () => new AthError('store_unavailable', 'a budget is written again and again')
 
 /** Middleware answers refusals: a store that is out of reach is one to the client. */
 async function asRefusal(work: () => Promise<void>): Promise<void> {

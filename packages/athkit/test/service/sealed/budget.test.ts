@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { exportAudit } from '../../../src/audit/index.ts'
 import type { JsonObject } from '../../../src/crypto/json.ts'
 import { AthError } from '../../../src/errors.ts'
 import { budget, commitSpending, enforceRestriction } from '../../../src/service/index.ts'
@@ -221,10 +222,45 @@ describe('commit and refund', () => {
     expect(again).toMatchObject({ status: 409, error: 'outcome_unknown' })
     const refused = await post(client, 'amount=41', { via: survivor })
     expect(refused.json.message).toContain('60 of 100 spent, 40 remains')
+    const pair = { clientDid: at.agent.did, userDid: at.user.did }
+    expect(await survivor.service.unsettled(pair)).toEqual([
+      {
+        id: expect.any(String),
+        grantId: client.grant.id,
+        since: NOW,
+        amounts: [{ restriction: 'order_budget', amount: 60 }],
+      },
+    ])
     at.clock.now += 86_400
     const next = await sessionOf(at, client)
     expect(await post(next, 'amount=100', { via: survivor })).toMatchObject({ status: 201 })
   })
+})
+
+test('an operator who has looked gives back what nothing came of, once', async () => {
+  const { at, client } = await shopWith({ order_budget: '100/day' }, async (request) => {
+    const response = await order(request)
+    return request.url.includes('dies') ? new Promise<Response>(() => undefined) : response
+  })
+  await post(client, 'amount=1')
+  const { bytes } = await client.seal('POST', '/?amount=60&dies')
+  void client.post(bytes)
+  await expect.poll(() => rowsOf(at, 'hold:')).toHaveLength(1)
+  const pair = { clientDid: at.agent.did, userDid: at.user.did }
+  const { service, events } = otherNode(at, order, { enforcers })
+  const [open] = await service.unsettled(pair)
+  const given = await Promise.all([1, 2, 3].map(() => service.giveBack(pair, open?.id ?? '')))
+  expect(given.filter(Boolean)).toHaveLength(1)
+  expect(await service.unsettled(pair)).toEqual([])
+  expect((await post(client, 'amount=1000')).json.message).toContain('1 of 100 spent, 99 remains')
+  expect(await service.giveBack(pair, 'nobody')).toBe(false)
+  expect(events.filter(({ type }) => type === 'spent')).toMatchObject([
+    { outcome: 'refunded', by: at.server.did },
+  ])
+  await service.audit.flush()
+  const audit: string[] = []
+  for await (const entry of exportAudit(at.store, at.clock.now)) audit.push(JSON.stringify(entry))
+  expect(audit.filter((line) => line.includes('budget given back'))).toHaveLength(1)
 })
 
 describe('round trips', () => {
