@@ -1,16 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { afterEach, describe, expect, test } from 'vitest'
-
-/** `script` of util-linux gives a program a terminal of its own. */
-const hasTerminal = (() => {
-  try {
-    execFileSync('script', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    console.warn('no script(1) here: what a person at a terminal does is NOT tested')
-    return false
-  }
-})()
+import { hasTerminal } from '../../../packages/cli/test/terminal.ts'
 
 let child: ChildProcess | undefined
 afterEach(() => {

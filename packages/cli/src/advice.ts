@@ -9,6 +9,7 @@ const TROUBLE: ReadonlyMap<LocalTrouble, string> = new Map([
     'registry_violation',
     'The registry shows a history that does not hold: trust nothing from it, and tell its operator.',
   ],
+  ['store_unavailable', 'Check that the database runs, and that this program may reach it.'],
   ['session_closed', 'The session has ended: ath connect URL --keep begins another.'],
   [
     'server_changed',

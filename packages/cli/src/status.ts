@@ -32,6 +32,7 @@ No secret stands on a command line or in the output.`
 
 const STATUS_OF_TROUBLE: ReadonlyMap<LocalTrouble, number> = new Map([
   ['transport_failed', STATUS.unanswered],
+  ['store_unavailable', STATUS.unanswered],
   ['server_changed', STATUS.identity],
   ['did_unresolved', STATUS.identity],
   ['credential_missing', STATUS.vault],

@@ -65,6 +65,19 @@ describe('a session that is kept in the vault', () => {
     expect((await ath('agent', 'close')).err).toContain('--keep')
   }, 60_000)
 
+  test('scopes that nobody knows: what is left of the others, or nothing', async () => {
+    const ask = (scopes: string) =>
+      ath('agent', 'connect', ...where(), '--scopes', scopes, '--authorization', at('m0'), '--json')
+    const [some, none] = await Promise.all([ask('goods:read,goods:eat'), ask('goods:eat')])
+    expect(some.last).toMatchObject({ ok: true, scopes_granted: ['goods:read'] })
+    expect(none.last).toMatchObject({
+      ok: false,
+      error: 'scope_denied',
+      denied: [{ scope: 'goods:eat', code: 'unsupported' }],
+    })
+    expect(none.status).toBe(4)
+  }, 30_000)
+
   test('ends when the agent takes the grant back', async () => {
     const { last } = await keep()
     const taken = await ath('agent', 'revoke', ...where(), '--grant', String(last.grant), '--json')

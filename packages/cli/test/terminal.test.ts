@@ -1,18 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPeople } from './ath.ts'
-
-/** `script` of util-linux gives a program a terminal of its own. */
-const hasTerminal = (() => {
-  try {
-    execFileSync('script', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    console.warn('no script(1) here: what a person at a terminal does is NOT tested')
-    return false
-  }
-})()
+import { hasTerminal } from './terminal.ts'
 
 const { at, ath, start, shop, end } = createPeople()
 const ATH = new URL('../../../tools/ath.mjs', import.meta.url).pathname
