@@ -1,6 +1,6 @@
 import { canonicalize } from '../crypto/jcs.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
-import { intersectNetworks, isInNetworks, parseNetworks } from '../net/networks.ts'
+import { intersectNetworks, isInNetworks, type Networks, parseNetworks } from '../net/networks.ts'
 import {
   DEFAULT_ZONE,
   formatAccessTime,
@@ -78,17 +78,24 @@ function joinRates(a: Json, b: Json): Json {
 export const formatRateLimit = (limits: readonly RateLimit[]): string =>
   limits.map(({ limit, windowSeconds }) => `${limit}/${unitOf(windowSeconds)}`).join(', ')
 
+/** Comparisons that joining two lists may take: a credential is written by strangers, and each of its handshakes joins it anew. */
+const MOST_PAIRS = 65_536
+
 function joinNetworkLists(a: Json, b: Json): Json {
   const [ours, theirs] = [parseNetworks(a ?? b), parseNetworks(b ?? a)]
   if (ours === undefined || theirs === undefined) return undefined
-  const common = intersectNetworks(ours, theirs)
+  const isAlone = a === undefined || b === undefined
+  if (!isAlone && ours.size * theirs.size > MOST_PAIRS) return undefined
+  const common = isAlone ? [...ours.keys()].sort() : intersectNetworks(ours, theirs)
   return common.length === 0 ? undefined : common
 }
 
 function joinAccessTimes(a: Json, b: Json): Json {
   const [ours, theirs] = [parts(a, parseAccessTime), parts(b, parseAccessTime)]
   if (ours === undefined || theirs === undefined) return undefined
-  return formatAccessTime(joinWindows([...ours, ...theirs]))
+  const windows = [...ours, ...theirs]
+  if (windows.length ** 2 > MOST_PAIRS) return undefined
+  return formatAccessTime(joinWindows(windows))
 }
 
 /** An absent value has no parts. */
@@ -165,8 +172,18 @@ export function parseRateLimit(value: unknown): readonly RateLimit[] | undefined
 export function isAddressAllowed(restrictions: JsonObject, address: string): boolean {
   const list = restrictions.ip_whitelist ?? undefined
   if (list === undefined) return true
-  const networks = parseNetworks(list)
+  const networks = networksOf(list)
   return networks !== undefined && isInNetworks(networks, address)
+}
+
+/** Read once for all requests under the same claims. */
+const read = new WeakMap<object, Networks>()
+
+function networksOf(list: Json): Networks | undefined {
+  if (typeof list !== 'object' || list === null) return undefined
+  const networks = read.get(list) ?? parseNetworks(list)
+  if (networks !== undefined) read.set(list, networks)
+  return networks
 }
 
 /** Whether access is allowed at this time; windows that cannot be read are never open. @param now Unix seconds */

@@ -81,6 +81,19 @@ describe('joining two restrictions to the stricter (ATH-6.4.3)', () => {
     )
   })
 
+  test('lists that would take long to compare are not granted; one by itself is', () => {
+    const networks = (count: number) =>
+      Array.from({ length: count }, (_, index) => `10.${index >> 8}.${index & 255}.0/24`)
+    const clock = (minute: number) => `${Math.floor(minute / 60)}:${String(minute % 60).padStart(2, '0')}`
+    const windows = (count: number) =>
+      Array.from({ length: count }, (_, index) => `9:00-${clock(600 + index)}`).join(', ')
+    expect(join({ ip_whitelist: networks(1500) }, {})).toEqual({ ip_whitelist: networks(1500).sort() })
+    expect(join({ ip_whitelist: networks(200) }, { ip_whitelist: networks(200) })).not.toBe('denied')
+    expect(join({ ip_whitelist: networks(1500) }, { ip_whitelist: networks(200) })).toBe('denied')
+    expect(join({ access_time: windows(200) }, {})).toEqual({ access_time: '9:00-10:00' })
+    expect(join({ access_time: windows(300) }, {})).toBe('denied')
+  })
+
   test('looser is never as strict (ATH-7.10)', () => {
     expect(atLeastAsStrict({ order_amount_limit: 6000 }, { order_amount_limit: 5000 })).toBe(false)
     expect(atLeastAsStrict({}, { order_amount_limit: 5000 })).toBe(false)
