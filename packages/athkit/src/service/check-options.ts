@@ -39,6 +39,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'streamingRoutes',
   'onEvent',
   'audit',
+  'logger',
+  'telemetry',
   'clock',
 ])
 

@@ -15,6 +15,7 @@ import type { Enforcers } from './grant-of.ts'
 import type { Hub } from './hub.ts'
 import type { Limits, ScopeOptions, Timeouts, Users } from './options.ts'
 import type { Policies } from './policy/index.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 /** The service's configuration, checked, and what its parts share. Both halves — handshake and session — take it first. */
 export interface ServiceContext {
@@ -29,6 +30,8 @@ export interface ServiceContext {
   readonly appId: string
   readonly store: Store
   readonly audit: Audit
+  /** undefined where nobody measures. */
+  readonly telemetry?: Telemetry | undefined
   readonly resolver: Resolver
   readonly users: Users
   readonly channel: ConfirmationChannel

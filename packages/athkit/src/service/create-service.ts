@@ -24,6 +24,7 @@ import { bindEnforcers, budgetsOf } from './grant-of.ts'
 import { createHandshakes, type Handshakes } from './handshakes.ts'
 import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
+import { logEvent } from './log.ts'
 import { type Operator, operatorOf } from './operator.ts'
 import type { LinkedUsers, ServiceOptions, Users } from './options.ts'
 import { createPolicies, type Policy, type PolicyDocument } from './policy/index.ts'
@@ -32,6 +33,8 @@ import { write } from './record.ts'
 import { endLink, listGrants, receiveRevocation } from './revocation/index.ts'
 import { handleSealed } from './sealed/index.ts'
 import { nodeState } from './sealed/state.ts'
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
+import { traced } from './telemetry/traced.ts'
 
 /**
  * A service that agents shake hands with. `createHandler` of `athkit/http` puts it on HTTP; nothing here knows about requests but
@@ -117,9 +120,10 @@ export function createService(options: ServiceOptions): Service {
     discovery,
     async begin(message, caller) {
       draining.admitNew()
-      return draining.run(() => begin(context, message, caller))
+      return draining.run(() => traced(context, 'm1', () => begin(context, message, caller), CREATED))
     },
-    answer: (requestId, message) => draining.run(() => receiveAnswer(context, requestId, message)),
+    answer: (requestId, message) =>
+      draining.run(() => traced(context, 'm7', () => receiveAnswer(context, requestId, message), OK)),
     wallet: (authorization) => authenticateWallet(context, authorization),
     inbox: (wallet, waitSeconds, signal) =>
       waited(signal, (either) => pollInbox(context, wallet, waitSeconds, either)),
@@ -154,6 +158,9 @@ async function* ended<T>(stream: AsyncGenerator<T>, done: () => void): AsyncGene
   }
 }
 
+const CREATED = () => ({ status: 201 })
+const OK = () => ({ status: 200 })
+
 const areLinkedHere = (users: Users): users is LinkedUsers =>
   'link' in users && 'unlink' in users && 'linked' in users
 
@@ -164,8 +171,10 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
   const now = () => Math.floor(nowMs() / 1000)
   const timeouts = checkTimeouts(options.timeouts)
   const limits = checkLimits(options.limits)
-  const { identity, name, users, store, enforcers = new Map() } = options
-  const tell = emitterOf(options.onEvent ?? toConsole)
+  const { identity, name, users, enforcers = new Map() } = options
+  const telemetry = createTelemetry(options.telemetry)
+  const store = telemetry?.timed(options.store) ?? options.store
+  const tell = emitterOf(listenerOf(options, telemetry))
   const failed = (cause: unknown) => tell({ type: 'failed', where: 'audit', cause })
   const audit = createAudit({ store, signer: identity.signer, now, failed }, check.checkAudit(options))
   const emit = (event: ServiceEvent): void => {
@@ -192,6 +201,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     appId: options.appId ?? name,
     store,
     audit,
+    telemetry,
     resolver: options.resolver ?? createResolver({ now }),
     users,
     channel: options.confirm ?? walletInbox(),
@@ -214,7 +224,21 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
       return application(request)
     },
   }
+  telemetry?.gaugeStreams(() => nodeState(context).streams.size)
   return context
+}
+
+function listenerOf(
+  { logger, onEvent }: ServiceOptions,
+  telemetry: Telemetry | undefined,
+): (event: ServiceEvent) => void {
+  const quiet = logger === undefined && onEvent === undefined
+  return (event) => {
+    telemetry?.count(event)
+    if (quiet) toConsole(event)
+    if (logger !== undefined) logEvent(logger, event)
+    onEvent?.(event)
+  }
 }
 
 /** An operator's function that throws stops nothing. */

@@ -12,6 +12,8 @@ import { exchangeKeys } from './steps/keys.ts'
 import { settle } from './steps/pending.ts'
 import { requestScopes } from './steps/scopes.ts'
 import { answerOf, type Step } from './steps/step.ts'
+import type { Traced } from './telemetry/telemetry.ts'
+import { traced } from './telemetry/traced.ts'
 
 /** What came of a flight: the state that is to be committed, and the answers in order (ATH-3.6). */
 export interface Flown {
@@ -35,7 +37,7 @@ export async function fly(
   const events: ServiceEvent[] = []
   let state = before
   for (const [index, message] of messages.entries()) {
-    const step = await attempt(context, state, message, receivedAt)
+    const step = await tried(context, state, message, receivedAt)
     const behind = messages.slice(index + 1)
     const isFirstScopeRequest = state.m5 === undefined && step.state.m5 !== undefined
     state = isFirstScopeRequest ? withFlight(step, behind, isArray, receivedAt) : step.state
@@ -62,7 +64,7 @@ export async function settleAndFollow(context: ServiceContext, before: Handshake
   const { flight } = state
   const events = [...(settled.events ?? [])]
   for (const { message, receivedAt } of flight?.kept ?? []) {
-    const step = await attempt(context, state, message, receivedAt)
+    const step = await tried(context, state, message, receivedAt)
     if (step.answer.status === 429 || step.answer.status >= 500)
       throw step.refusal ?? new Error('not answered')
     state = step.state
@@ -95,6 +97,19 @@ function keep(state: HandshakeState, behind: readonly Json[], receivedAt: number
     flight: { ...flight, withKeys: true, kept: behind.map((message) => ({ message, receivedAt })) },
   }
 }
+
+const tried = (context: ServiceContext, state: HandshakeState, message: Json, receivedAt: number) =>
+  traced(context, nameOf(message), () => attempt(context, state, message, receivedAt), outcomeOfStep)
+
+const NAMES: ReadonlyMap<Json | undefined, Traced> = new Map<Json | undefined, Traced>([
+  ['identity_proof', 'm3'],
+  ['scope_request', 'm5'],
+  ['key_exchange', 'm9a'],
+])
+
+const nameOf = (message: Json): Traced => (isObject(message) ? NAMES.get(message.type) : undefined) ?? 'other'
+
+const outcomeOfStep = ({ answer, refusal }: Step) => ({ status: answer.status, error: refusal?.error })
 
 /** One message. A refusal that takes no step leaves the state as it is. */
 async function attempt(

@@ -28,6 +28,7 @@ export {
   requireGrant,
 } from './grant-of.ts'
 export type { Reply } from './handshakes.ts'
+export type { Logger } from './log.ts'
 export { createOperator, type Operator, type OperatorOptions } from './operator.ts'
 export type {
   AgentCredentials,
@@ -40,4 +41,5 @@ export type {
 } from './options.ts'
 export type { AgentRule, Policy, PolicyDecision, PolicyDocument, ScopeRule } from './policy/index.ts'
 export type { Readiness } from './ready.ts'
+export type { Attributes, Meter, Span, TelemetryOptions, Tracer } from './telemetry/api.ts'
 export { type SignedWebhookOptions, signedWebhook, WEBHOOK_TYP } from './webhook.ts'

@@ -10,7 +10,9 @@ import type { Store } from '../store/store.ts'
 import type { ConfirmationChannel } from './channel.ts'
 import type { ServiceEvent } from './events.ts'
 import type { Enforcers } from './grant-of.ts'
+import type { Logger } from './log.ts'
 import type { Policy, PolicyDocument } from './policy/index.ts'
+import type { TelemetryOptions } from './telemetry/api.ts'
 
 /** What `createService` is told. */
 export interface ServiceOptions {
@@ -56,6 +58,10 @@ export interface ServiceOptions {
   /** Routes whose handlers read a sealed body before its last record has come, of any length (ATH-7.4); `path` without its query. */
   readonly streamingRoutes?: (method: string, path: string) => boolean
   readonly onEvent?: (event: ServiceEvent) => void
+  /** Beside `onEvent`: what happens, in lines; a pino logger fits. Without either, what nobody may miss goes to the console. */
+  readonly logger?: Logger
+  /** Spans and metrics, through `@opentelemetry/api` or anything of its shape. */
+  readonly telemetry?: TelemetryOptions
   /** How this process keeps its chain of audit entries (ATH-10). */
   readonly audit?: AuditOptions
   /** Unix milliseconds. */

@@ -14,7 +14,7 @@ export interface Answer {
   /** null: none. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null
   readonly ath?: true
-  /** Which refusal it is, where the application's guards made it one. */
+  /** Which refusal it is, where it is one. */
   readonly refusal?: HandshakeError
 }
 

@@ -3,6 +3,7 @@ import type { Caller, ServiceContext } from '../context.ts'
 import type { ServiceEvent } from '../events.ts'
 import { recordAlone } from '../record.ts'
 import { finishNowAndThen, recheckParties } from '../revocation/index.ts'
+import { traced } from '../telemetry/traced.ts'
 import { type Answer, refusalAnswer, refusalFor } from './answer.ts'
 import { serveBusiness } from './business.ts'
 import { readInner } from './inner.ts'
@@ -22,8 +23,15 @@ export async function handleSealed(
   caller: Caller,
 ): Promise<Response> {
   finishNowAndThen(context)
-  const received = await receive(context, request)
-  const answer = await answerTo(context, received, () => request.signal, caller)
+  const { received, answer } = await traced(
+    context,
+    'sealed',
+    async () => {
+      const received = await receive(context, request)
+      return { received, answer: await answerTo(context, received, () => request.signal, caller) }
+    },
+    outcomeOf,
+  )
   try {
     return await sealAnswer(context, received, answer)
   } catch (error) {
@@ -31,6 +39,11 @@ export async function handleSealed(
     return sealAnswer(context, received, refusalAnswer(refusal, context.now()))
   }
 }
+
+const outcomeOf = ({ answer }: { readonly answer: Answer }) => ({
+  status: answer.status,
+  error: answer.refusal?.error,
+})
 
 async function answerTo(
   context: ServiceContext,
@@ -51,7 +64,8 @@ async function answerTo(
     const refusal = refusalFor(context, error, 'a sealed request')
     // What has ended has no keys any more: that is said outside.
     if (refusal.error === 'session_unknown') throw refusal
-    return refusalAnswer(await reported(context, received, refusal, address), context.now())
+    const said = await reported(context, received, refusal, address)
+    return { ...refusalAnswer(said, context.now()), refusal: said }
   }
 }
 
