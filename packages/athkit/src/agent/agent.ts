@@ -6,6 +6,7 @@ import { warnOf } from './check-wish.ts'
 import { type AgentContext, contextOf } from './context.ts'
 import { establish, type Opened } from './establish.ts'
 import { giveBack } from './give-back.ts'
+import { connectionFrom } from './kept-session.ts'
 import { openSession, resumeSession } from './open-session.ts'
 import type { AgentOptions, ConnectOptions, ResumeOptions } from './options.ts'
 import type { AgentSession } from './session.ts'
@@ -40,7 +41,11 @@ export function createAgent(options: AgentOptions): Agent {
     async connect(url, wish) {
       const establishing = establish(agent, originOf(url, agent), wish)
       // Whatever it waits for, a signer or a vault that takes no signal too: the caller's abort is heard at once.
-      return openSession(agent, await abortable(establishing, wish.signal, givenBack(agent)))
+      const opened = await abortable(establishing, wish.signal, givenBack(agent))
+      const { replaced } = opened
+      // Its grant would be left over.
+      if (replaced !== undefined) void giveBack(agent, connectionFrom(agent, replaced))
+      return openSession(agent, opened)
     },
     resume: async (url, resumption = {}) => resumeSession(agent, originOf(url, agent), resumption),
   }

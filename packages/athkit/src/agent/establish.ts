@@ -8,13 +8,15 @@ import type { Established } from './established.ts'
 import { type Prepared, prepare, rememberServer } from './from-vault.ts'
 import { giveBack } from './give-back.ts'
 import { createKeeper, keepSession } from './keeper.ts'
-import { keptOf } from './kept-session.ts'
+import { type KeptSession, keptOf } from './kept-session.ts'
 import type { ConnectOptions } from './options.ts'
 import { shakeSilently, shakeUntilDone } from './until-done.ts'
 
 export interface Opened {
   readonly prepared: Prepared
   readonly connection: Connection
+  /** A session that was kept for the same origin before. */
+  readonly replaced?: KeptSession | undefined
 }
 
 /** How often the user is asked for another credential because of one connection. */
@@ -46,7 +48,7 @@ async function establishOnce(agent: AgentContext, origin: string, wish: ConnectO
     await giveBack(agent, connectionOf(agent, established))
     throw denied
   }
-  return { prepared, connection: await connectionOn(prepared, established, 0) }
+  return { prepared, ...(await connectionOn(prepared, established, 0)) }
 }
 
 /** A handshake like the first that asks nobody. @returns undefined where the user would be asked, or less was granted than is required */
@@ -58,7 +60,8 @@ export async function establishSilently(
   const { agent, wish } = prepared
   const established = await shakeSilently(prepared, origin)
   if (established === undefined) return undefined
-  if (deniedOfRequired(established, wish) === undefined) return connectionOn(prepared, established, at)
+  if (deniedOfRequired(established, wish) === undefined)
+    return (await connectionOn(prepared, established, at)).connection
   await giveBack(agent, connectionOf(agent, established))
   return undefined
 }
@@ -68,13 +71,13 @@ async function connectionOn(
   { agent, wish }: Prepared,
   established: Established,
   silentAt: number,
-): Promise<Connection> {
+): Promise<Omit<Opened, 'prepared'>> {
   const { vault } = agent
-  if (wish.keep !== true || vault === undefined) return connectionOf(agent, established)
+  if (wish.keep !== true || vault === undefined) return { connection: connectionOf(agent, established) }
   const { audience, complete } = established
   const connection = connectionOf(agent, established, createKeeper(vault, audience, complete.secrets.sid))
-  await keepSession(vault, keptOf(connection, wish, silentAt))
-  return connection
+  const replaced = await keepSession(vault, keptOf(connection, wish, silentAt))
+  return { connection, replaced }
 }
 
 function deniedOfRequired(

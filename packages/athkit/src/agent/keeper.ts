@@ -71,7 +71,16 @@ export function createKeeper(vault: Vault, origin: string, sid: Uint8Array): Kee
 export const findSession = async (vault: Vault, origin: string): Promise<KeptSession | undefined> =>
   readKept((await vault.entries(KIND)).get(origin))
 
-/** Puts a session in the vault, in the place of one that was kept for this origin before. */
-export async function keepSession(vault: Vault, session: KeptSession): Promise<void> {
-  await vault.update(KIND, session.audience, () => session)
+/**
+ * Puts a session in the vault, in the place of one that was kept for this origin before.
+ *
+ * @returns the one before; nobody sets numbers aside for it any more
+ */
+export async function keepSession(vault: Vault, session: KeptSession): Promise<KeptSession | undefined> {
+  let before: KeptSession | undefined
+  await vault.update(KIND, session.audience, (kept) => {
+    before = readKept(kept)
+    return session
+  })
+  return before
 }

@@ -9,6 +9,7 @@ import type { AgentContext } from './context.ts'
 import type { Wish } from './from-vault.ts'
 import type { Keeper } from './keeper.ts'
 import { createLeases } from './leases.ts'
+import { createSequence } from './sequence.ts'
 import { createSlots } from './slots.ts'
 import type { Kept } from './vault.ts'
 
@@ -91,12 +92,16 @@ export function keptWish(wish: Wish, chosen: readonly string[]): KeptWish {
   return v.parse(KeptWish, { ...wish, scopes })
 }
 
-export const connectionFrom = (agent: AgentContext, kept: KeptSession, keeper: Keeper): Connection => ({
+/** @param keeper undefined for one whose place in the vault another session has taken: it is only to be ended */
+export const connectionFrom = (agent: AgentContext, kept: KeptSession, keeper?: Keeper): Connection => ({
   ...kept,
   slots: createSlots(agent.concurrency),
   leases: createLeases(),
   keeper,
-  epoch: epochOf(kept.keys, keeper),
+  epoch:
+    keeper === undefined
+      ? { keys: kept.keys, sequence: createSequence(kept.nextSeq) }
+      : epochOf(kept.keys, keeper),
   // It was verified before it was kept.
   claims: decodeJwt(kept.token).claims as unknown as AccessTokenClaims,
 })

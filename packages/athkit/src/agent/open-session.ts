@@ -79,9 +79,13 @@ export async function resumeSession(
   const { vault } = agent
   if (vault === undefined) throw new TypeError('vault: one that has the session')
   const kept = await findSession(vault, origin)
-  if (kept === undefined || (kept.askedUser && kept.grantEnd <= agent.now())) return undefined
+  if (kept === undefined) return undefined
+  const keeper = createKeeper(vault, origin, kept.sid)
+  if (kept.askedUser && kept.grantEnd <= agent.now()) {
+    await keeper.forget()
+    return undefined
+  }
   const wish = { ...kept.wish, keep: true, ...(onStep === undefined ? {} : { onStep }) }
   const prepared = await prepare(agent, origin, wish)
-  const keeper = createKeeper(vault, origin, kept.sid)
   return openSession(agent, { prepared, connection: connectionFrom(agent, kept, keeper) }, kept.silentAt)
 }

@@ -75,7 +75,10 @@ export interface ConnectOptions {
   readonly credentials?: readonly string[]
   /** The one DID that the server may have, whatever else would vouch for another. */
   readonly serverDid?: string
-  /** Keeps the session in the vault, one for each origin, until it is closed: `agent.resume` goes on with it in another run. */
+  /**
+   * Keeps the session in the vault until it is closed: `agent.resume` goes on with it in another run. There is one for each origin:
+   * another that is kept ends it.
+   */
   readonly keep?: boolean
   readonly onPending?: (pending: Pending) => void
   /**

@@ -15,7 +15,7 @@ import type { AuthorizationPending } from '../messages/index.ts'
 import type { Begun } from './begin.ts'
 import type { AgentContext } from './context.ts'
 import type { Wish } from './from-vault.ts'
-import type { Kept } from './vault.ts'
+import type { Kept, Vault } from './vault.ts'
 
 const KIND = 'handshake'
 /** Seconds after the user's answer in which it is still to be had (ATH-3.6). */
@@ -77,11 +77,9 @@ export async function waitingRoom(
 
   return {
     async find() {
+      await forgetOverdue(vault, now())
       const kept = readWaiting((await vault.entries(KIND)).get(name))
-      if (kept === undefined) return undefined
-      if (kept.due + FETCHED_WITHIN > now()) return restored(kept)
-      await remove(kept.url)
-      return undefined
+      return kept === undefined ? undefined : restored(kept)
     },
     async put({ begun, pending, due }) {
       const { audience, sessionEndpoint, url, anchored, messages, share, scalar } = begun
@@ -100,6 +98,16 @@ export async function waitingRoom(
       if (isOver) await remove(begun.url)
     },
   }
+}
+
+/** Private halves of shares are not kept for longer than an answer may come for, whatever was wished for with them. */
+async function forgetOverdue(vault: Vault, now: number): Promise<void> {
+  const isOverdue = (kept: Kept | undefined): boolean => {
+    const waiting = readWaiting(kept)
+    return waiting === undefined || waiting.due + FETCHED_WITHIN <= now
+  }
+  for (const [name, entry] of await vault.entries(KIND))
+    if (isOverdue(entry)) await vault.update(KIND, name, (kept) => (isOverdue(kept) ? undefined : kept))
 }
 
 /** Two wishes with the same of this ask for the same. */

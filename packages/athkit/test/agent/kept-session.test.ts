@@ -153,10 +153,23 @@ describe('a session in the vault', () => {
     expect((await vault.entries('session')).size).toBe(0)
   })
 
+  test('one that takes its place in the vault ends it; who went on with it goes on with the new one', async () => {
+    const { session, run, authorization, fake, at } = await kept()
+    await session.fetch('/')
+    const second = await run().connect(ORIGIN, { authorization, scopes: ['goods:read'], keep: true })
+    await expect.poll(() => at.ended).toBe(true)
+    expect((await session.fetch('/')).status).toBe(200)
+    expect((await second.fetch('/')).status).toBe(200)
+    expect(session.grant.scopes).toEqual(['goods:read'])
+    expect([fake.sessions.size, fake.handshakes.size]).toEqual([2, 2])
+    expect(new Set(places(at.inner)).size).toBe(at.inner.length)
+  })
+
   test('over, where a new one would take the user: nothing to go on with', async () => {
-    const { run, clock } = await kept({ polls: 1, wish: { ttlSeconds: 600 } })
+    const { run, clock, vault } = await kept({ polls: 1, wish: { ttlSeconds: 600 } })
     clock.now += 600
     expect(await run().resume(ORIGIN)).toBeUndefined()
+    expect((await vault.entries('session')).size).toBe(0)
   })
 
   test('what stands there and is no session is none', async () => {
