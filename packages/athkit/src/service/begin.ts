@@ -16,7 +16,7 @@ import { clientInfoOf, infoInDocument } from './client-info.ts'
 import type { Caller, ServiceContext } from './context.ts'
 import { handshakeRows } from './handshake-rows.ts'
 import type { HandshakeState } from './handshake-state.ts'
-import { resolveClient } from './parties.ts'
+import { LONGEST_DID, resolveClient } from './parties.ts'
 import { finishNowAndThen } from './revocation/index.ts'
 
 export interface Begun {
@@ -43,6 +43,9 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
     throw refuse('nonce_mismatch', 'plain nonces are refused by policy', { rule: 'ATH-6.1.2', step: 'm1' })
   }
   parseDid(client_did)
+  if (client_did.length > LONGEST_DID) {
+    throw refuse('malformed_message', 'the DID is too long', { rule: 'ATH-4.1', step: 'm1' })
+  }
   context.admission.takeNonce(client_did, nonce, timestamp + SKEW_SECONDS)
   const id = randomId()
   try {

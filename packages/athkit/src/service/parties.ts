@@ -7,8 +7,8 @@ import { verifyPresentedKey } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
 import { endDeactivated } from './revocation/recheck.ts'
 
-/** A user DID names a partition of the store, whose name is bounded. */
-export const LONGEST_USER_DID = 500
+/** A party's DID names a partition of the store, whose name is bounded. */
+export const LONGEST_DID = 500
 
 /** A user who is enrolled here (ATH-4.7), and their current document. */
 export interface EnrolledUser {
@@ -27,7 +27,7 @@ export async function enrolledUser(
   userDid: string,
   fresh = false,
 ): Promise<EnrolledUser | undefined> {
-  if (userDid.length > LONGEST_USER_DID) return undefined
+  if (userDid.length > LONGEST_DID) return undefined
   const user = await context.users.find(userDid)
   if (user === undefined) return undefined
   const { document, deactivated } = await context.resolver.resolve(userDid, { fresh })

@@ -78,6 +78,17 @@ describe('m1 at the service', () => {
     })
   })
 
+  test('of a DID that no partition of the store can be named after is malformed', async () => {
+    const at = await shop()
+    const m1 = async (length: number) => {
+      const did = `did:web:${'a'.repeat(length - 8)}`
+      const client = { did, signer: at.agent.signer }
+      return h.createHandshakeRequest({ client, audience: ORIGIN, now: NOW, random: randomBytes(16) })
+    }
+    expect((await at.call('POST', HANDSHAKE, await m1(501))).body.error).toBe('malformed_message')
+    expect((await at.call('POST', HANDSHAKE, await m1(500))).body.error).not.toBe('malformed_message')
+  })
+
   test('of a deactivated DID is refused, and a registry out of reach is 503 (ATH-4.3)', async () => {
     const gone = await shop({
       resolver: { resolve: async (did) => ({ document: { id: did }, deactivated: true }) },

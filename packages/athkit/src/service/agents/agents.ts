@@ -1,6 +1,7 @@
 import { parseDid } from '../../did/did.ts'
 import { HandshakeError } from '../../errors.ts'
 import type { Bookkeeping } from '../context.ts'
+import { LONGEST_DID } from '../parties.ts'
 import { endGrantsOfSuspended } from '../revocation/agent.ts'
 import { throughout } from '../revocation/cascade.ts'
 import { type ApprovalState, approvalOf, decide, type ListedAgent, listAgents } from './approvals.ts'
@@ -43,7 +44,7 @@ export function createAgents(context: Bookkeeping, by: string): Agents {
 
 function checked(did: string): string {
   try {
-    if (parseDid(did).did === did) return did
+    if (did.length <= LONGEST_DID && parseDid(did).did === did) return did
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error
   }

@@ -16,7 +16,7 @@ import {
 import { addressGroup } from '../../net/address.ts'
 import type { Caller, ServiceContext } from '../context.ts'
 import type { LinkedUsers } from '../options.ts'
-import { LONGEST_USER_DID, withCurrentKeys } from '../parties.ts'
+import { LONGEST_DID, withCurrentKeys } from '../parties.ts'
 import { recordAlone } from '../record.ts'
 import { endLink, openLink } from '../revocation/party.ts'
 import { userPartition } from '../rows.ts'
@@ -112,7 +112,7 @@ export function createEnrolments(context: ServiceContext, users: LinkedUsers): E
     async receive(message, caller) {
       const enrolment: Enrolment = shaped(Enrolment, message, 'enrolment')
       const { challenge, user_did: userDid } = enrolment
-      if (userDid.length > LONGEST_USER_DID) {
+      if (userDid.length > LONGEST_DID) {
         throw refuse('malformed_message', 'enrolment: the DID is too long', { rule: 'ATH-4.7' })
       }
       const receipt = () => createEnrolmentReceipt(userDid, context.identity.did, context.now())

@@ -1,7 +1,7 @@
 import { hash } from '../../crypto/jcs.ts'
 import type { Store } from '../../store/store.ts'
 import type { LinkedUsers } from '../options.ts'
-import { LONGEST_USER_DID } from '../parties.ts'
+import { LONGEST_DID } from '../parties.ts'
 import { userPartition } from '../rows.ts'
 
 /**
@@ -13,7 +13,7 @@ import { userPartition } from '../rows.ts'
 export function storedUsers(store: Store, clock: () => number = Date.now): LinkedUsers {
   const now = () => Math.floor(clock() / 1000)
   const accountPartition = async (account: string) => `account:${await hash(account)}`
-  const isTooLong = (userDid: string) => userDid.length > LONGEST_USER_DID
+  const isTooLong = (userDid: string) => userDid.length > LONGEST_DID
 
   async function read(userDid: string) {
     if (isTooLong(userDid)) return undefined
@@ -36,7 +36,7 @@ export function storedUsers(store: Store, clock: () => number = Date.now): Linke
     },
 
     async link(userDid, account) {
-      if (isTooLong(userDid)) throw new TypeError(`a user DID has at most ${LONGEST_USER_DID} characters`)
+      if (isTooLong(userDid)) throw new TypeError(`a user DID has at most ${LONGEST_DID} characters`)
       // Listed first: one that stands in the list alone is nothing, one that is linked and not listed could not be unlinked.
       await list(account, userDid, 'put')
       for (;;) {

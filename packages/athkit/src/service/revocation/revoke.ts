@@ -10,7 +10,7 @@ import {
   verifyRevocation,
 } from '../../messages/revocation.ts'
 import type { ServiceContext } from '../context.ts'
-import { withCurrentKeys } from '../parties.ts'
+import { LONGEST_DID, withCurrentKeys } from '../parties.ts'
 import { revokeCredential, revokeRequest } from './credential.ts'
 import { markRevoked, type Told } from './end-grant.ts'
 import { finishNowAndThen } from './finish.ts'
@@ -60,7 +60,7 @@ async function keysOfSigner(
 
 function isDid(text: string): boolean {
   try {
-    return text.length <= LONGEST_ID && parseDid(text).did === text
+    return text.length <= LONGEST_DID && parseDid(text).did === text
   } catch (error) {
     if (error instanceof HandshakeError) return false
     throw error

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../src/crypto/json.ts'
-import { atMost, budget, type PolicyDocument, type ServiceOptions } from '../../src/service/index.ts'
-import { sealedShop } from './sealed/session.ts'
-import { ASK_NOBODY, agentOf, NOW, type Shop, shop } from './shop.ts'
+import type { JsonObject } from '../../../src/crypto/json.ts'
+import { atMost, budget, type PolicyDocument, type ServiceOptions } from '../../../src/service/index.ts'
+import { sealedShop } from '../sealed/session.ts'
+import { ASK_NOBODY, agentOf, NOW, type Shop, shop } from '../shop.ts'
 
 const shopUnder = (policy: ServiceOptions['policy'], more: Partial<ServiceOptions> = {}) =>
   shop({ restrictions: {}, ...(policy === undefined ? {} : { policy }), ...more })
