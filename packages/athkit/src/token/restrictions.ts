@@ -82,7 +82,7 @@ export const formatRateLimit = (limits: readonly RateLimit[]): string =>
 const MOST_PAIRS = 65_536
 
 function joinNetworkLists(a: Json, b: Json): Json {
-  const [ours, theirs] = [parseNetworks(a ?? b), parseNetworks(b ?? a)]
+  const [ours, theirs] = [networksOf(a ?? b), networksOf(b ?? a)]
   if (ours === undefined || theirs === undefined) return undefined
   const isAlone = a === undefined || b === undefined
   if (!isAlone && ours.size * theirs.size > MOST_PAIRS) return undefined
@@ -176,7 +176,7 @@ export function isAddressAllowed(restrictions: JsonObject, address: string): boo
   return networks !== undefined && isInNetworks(networks, address)
 }
 
-/** Read once for all requests under the same claims. */
+/** Each list is read once: every request under the same claims asks for it. */
 const read = new WeakMap<object, Networks>()
 
 function networksOf(list: Json): Networks | undefined {
