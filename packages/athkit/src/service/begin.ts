@@ -49,7 +49,8 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
   context.admission.takeNonce(client_did, nonce, timestamp + SKEW_SECONDS)
   const id = randomId()
   try {
-    context.admission.open(id)
+    const displaced = context.admission.open(id)
+    if (displaced !== undefined) await handshakeRows(context).forget(displaced)
     const response = await respond(context, id, received, caller.address)
     const event = { handshakeId: id, clientDid: client_did, address: caller.address }
     context.emit({ type: 'handshake_started', committedNonce: received.committed, ...event })

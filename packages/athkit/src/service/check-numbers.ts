@@ -28,6 +28,7 @@ export function checkTimeouts(given: Partial<Timeouts> = {}): Timeouts {
 
 const LIMITS: Limits = {
   handshakesPerMinute: 120,
+  handshakesPerAgent: 120,
   requestsPerMinute: 1200,
   pendingHandshakes: 10_000,
   rememberedNonces: 100_000,

@@ -22,6 +22,7 @@ import { createEnrolments, type Enrolments } from './enrolment/enrolment.ts'
 import type { ServiceEvent } from './events.ts'
 import { bindEnforcers, budgetsOf } from './grant-of.ts'
 import { createHandshakes, type Handshakes } from './handshakes.ts'
+import { keepHouse } from './housekeeping.ts'
 import { createHub } from './hub.ts'
 import { authenticateWallet, pollInbox, streamInbox } from './inbox.ts'
 import { logEvent } from './log.ts'
@@ -93,7 +94,7 @@ export function createService(options: ServiceOptions): Service {
   const warnings = warningsOf(options)
   for (const message of warnings) context.emit({ type: 'warning', message })
   const handshakes = createHandshakes(context)
-  const draining = createDraining(context)
+  const draining = createDraining(context, keepHouse(context))
   const waited = <T>(
     signal: AbortSignal | undefined,
     work: (either: AbortSignal) => Promise<T>,

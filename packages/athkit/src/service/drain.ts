@@ -30,7 +30,8 @@ const WITHIN_SECONDS = 10
 const LOOK_EVERY_MS = 20
 const RETRY_AFTER_SECONDS = 5
 
-export function createDraining(context: ServiceContext): Draining {
+/** @param stop ends what the process does in the background */
+export function createDraining(context: ServiceContext, stop: () => void = () => undefined): Draining {
   const begun = new AbortController()
   let open = 0
   const streams = () => nodeState(context).streams
@@ -74,6 +75,7 @@ export function createDraining(context: ServiceContext): Draining {
       while (open + streams().size > 0 && performance.now() < end) await sleep(LOOK_EVERY_MS)
       const cut = open + streams().size
       streams().cutAll()
+      stop()
       await context.audit.close()
       return { cut }
     },

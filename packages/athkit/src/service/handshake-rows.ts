@@ -17,6 +17,8 @@ export interface HandshakeRows {
    * @returns whether it was stored: false when another node was first
    */
   save(state: HandshakeState, version: number | 'absent', events?: readonly ServiceEvent[]): Promise<boolean>
+  /** Removes one that has not come to m3, so that what a flood leaves behind is bounded. */
+  forget(id: string): Promise<void>
 }
 
 /** 128 random bits (ATH-3.3). */
@@ -45,19 +47,21 @@ function createHandshakeRows(context: ServiceContext): HandshakeRows {
     return loaded
   }
 
+  async function load(id: string): Promise<LoadedHandshake | undefined> {
+    if (!ID.test(id)) return undefined
+    const { results } = await context.store.transact(
+      handshakePartition(id),
+      [{ op: 'get', key: 'state' }],
+      context.now(),
+    )
+    const [row] = results
+    if (row === undefined) return undefined
+    const known = cache.get(id)
+    return known?.version === row.version ? known : remember(JSON.parse(row.value), row.version)
+  }
+
   return {
-    async load(id) {
-      if (!ID.test(id)) return undefined
-      const { results } = await context.store.transact(
-        handshakePartition(id),
-        [{ op: 'get', key: 'state' }],
-        context.now(),
-      )
-      const [row] = results
-      if (row === undefined) return undefined
-      const known = cache.get(id)
-      return known?.version === row.version ? known : remember(JSON.parse(row.value), row.version)
-    },
+    load,
 
     async save(state, version, events = []) {
       const { outcome, results } = await record(
@@ -78,6 +82,14 @@ function createHandshakeRows(context: ServiceContext): HandshakeRows {
       if (outcome !== 'done' || stored === undefined) return false
       remember(state, stored.version)
       return true
+    },
+
+    async forget(id) {
+      const loaded = await load(id)
+      if (loaded?.state.phase !== 'identity') return
+      cache.delete(id)
+      const remove = { op: 'delete', key: 'state', if: loaded.version } as const
+      await context.store.transact(handshakePartition(id), [remove], context.now())
     },
   }
 }

@@ -130,9 +130,11 @@ export interface Timeouts {
 export interface Limits {
   /** m1 per minute and network address (an IPv6 /64 counts as one); 120. */
   readonly handshakesPerMinute: number
+  /** Handshakes per minute and agent, once it has proven who it is; 120. */
+  readonly handshakesPerAgent: number
   /** Every other unsealed request per minute and address; 1200. */
   readonly requestsPerMinute: number
-  /** Handshakes per node that have not come to m3; 10 000. */
+  /** Handshakes per node that have not come to m3: with more, the oldest is forgotten; 10 000. */
   readonly pendingHandshakes: number
   /** Nonces of m1 that a node remembers (ATH-6.1.4); 100 000. */
   readonly rememberedNonces: number
@@ -142,6 +144,6 @@ export interface Limits {
   readonly waiting: number
   /** What a handler is given at most of a sealed body that its route does not stream (ATH-7.4); 1 048 576. */
   readonly bodyBytes: number
-  /** Addresses that the first two do not count. */
+  /** Addresses that the first three do not count. */
   readonly exempt: (address: string) => boolean
 }

@@ -65,6 +65,7 @@ async function checkProof(context: ServiceContext, state: HandshakeState, messag
   const proof = receiveIdentityProof(message, context.now())
   const clientKey = await clientKeyOf(state.m1)
   await verifyIdentityProof(proof, { clientKey, response: state.m2 })
+  context.admission.admitAgent(state.m1.client_did, state.started.address)
   context.admission.closed(state.id)
   await takeNonce(context, state)
   return proof
