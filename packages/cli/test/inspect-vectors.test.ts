@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { knownFrom } from '../src/inspect/given.ts'
 import { look } from '../src/inspect/look.ts'
 import type { Thing } from '../src/inspect/read.ts'
+import { Usage } from '../src/trouble.ts'
 
 /** The golden vectors, looked at: nothing that is valid is called broken, and what is not is, unless it takes what nobody shows. */
 
@@ -33,6 +35,16 @@ async function verdictsOn({ looked, context = [], ...rest }: Seen) {
 const things = (...given: unknown[]): Thing[] =>
   given.filter((one) => one !== undefined && one !== null) as Thing[]
 const AUDIENCE = 'https://shop.example'
+/** Of its shape, for its sender alone. */
+const m1Of = (client_did: string) => ({
+  type: 'handshake_request',
+  client_did,
+  client_pubkey: '',
+  versions: [],
+  capabilities: [],
+  nonce: '',
+  timestamp: 0,
+})
 
 interface File {
   /** What stands in a case. */
@@ -54,7 +66,7 @@ const FILES: Readonly<Record<string, File>> = {
   credential: {
     seen: ({ credential, client_did, server_names, users, now }) => ({
       looked: things(credential),
-      context: [{ type: 'handshake_request', client_did }, ...things(...Object.values(users))],
+      context: [m1Of(client_did), ...things(...Object.values(users))],
       now,
       audience: server_names[1],
       serverDid: server_names[0],
@@ -103,7 +115,7 @@ const FILES: Readonly<Record<string, File>> = {
   vc: {
     seen: ({ vc, issuers, client_did, now }) => ({
       looked: [{ type: 'identity_proof', credentials: [vc], signature: 'AA', timestamp: now }],
-      context: [{ type: 'handshake_request', client_did }, ...things(...Object.values(issuers))],
+      context: [m1Of(client_did), ...things(...Object.values(issuers))],
       now,
     }),
     open: /not configured|no type is configured|typ JWT|typ vc|trusted|no issuer|alg none|one of several|no JWT/,
@@ -132,3 +144,57 @@ describe.each(Object.entries(FILES))('%s', (file, { seen, open }) => {
     else if (broken.length === 0) expect(findings.filter(({ verdict }) => verdict === 'open')).not.toEqual([])
   })
 })
+
+/** Every place in a value, as the way to it. */
+function placesIn(value: unknown, way: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) => [
+    [...way, name],
+    ...placesIn(inner, [...way, name]),
+  ])
+}
+
+const JUNK = [
+  undefined,
+  null,
+  0,
+  -1,
+  1.5,
+  '',
+  'x',
+  'did:web:a',
+  [],
+  {},
+  [null],
+  ['a:b', 'a:b'],
+  { a: 1 },
+  true,
+  'e30.e30.AA',
+]
+
+test('whatever is put in the place of anything is a finding, and no crash', async () => {
+  const { input } = casesOf('transcript').find(({ name }) => name === 'confirmed in part') as Case
+  const { now, audience, pins, m1, m2, m3, m4, m5, pending, m6, m7, m8, m9a, m9b } = input
+  const whole = [m1, m2, m3, m4, m5, pending, m6, m7, m8, m9a, m9b]
+  const places = placesIn(whole)
+  const change = fc.record({ place: fc.constantFrom(...places), junk: fc.constantFrom(...JUNK) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+      const looked = structuredClone(whole)
+      for (const { place, junk } of changes) {
+        const holder = place.slice(0, -1).reduce((value, name) => value?.[name], looked as never) as unknown
+        if (typeof holder === 'object' && holder !== null) {
+          Object.assign(holder, { [place.at(-1) as string]: structuredClone(junk) })
+        }
+      }
+      const given = looked.filter((one) => typeof one === 'object' && one !== null)
+      try {
+        await verdictsOn({ looked: given, now, audience, serverDid: pins[0] })
+      } catch (error) {
+        // Two of a kind, where a type has become another's.
+        if (!(error instanceof Usage)) throw error
+      }
+    }),
+    { numRuns: 200 },
+  )
+}, 60_000)

@@ -1,5 +1,6 @@
 import type { JsonObject } from 'athkit/crypto'
 import type { DidDocument } from 'athkit/did'
+import * as h from 'athkit/handshake'
 import { Usage } from '../trouble.ts'
 import { kindOfMessage } from './kinds.ts'
 import { createKnown, type Known, type KnownOptions } from './known.ts'
@@ -11,6 +12,33 @@ export const knownFrom = (
   rest: Pick<KnownOptions, 'now' | 'audience' | 'serverDid'>,
 ): Known => createKnown({ ...rest, messages: messagesIn(things), documents: documentsIn(things) })
 
+type Schema = Parameters<typeof h.shaped>[0]
+
+const SCHEMAS: ReadonlyMap<string, Schema> = new Map<string, Schema>([
+  ['m1', h.HandshakeRequest],
+  ['m2', h.HandshakeResponse],
+  ['m3', h.IdentityProof],
+  ['m4', h.IdentityResult],
+  ['m5', h.ScopeRequest],
+  ['m6', h.ConfirmationRequest],
+  ['m7', h.ConfirmationResponse],
+  ['m8', h.ScopeResult],
+  ['m9a', h.KeyExchange],
+  ['m9b', h.HandshakeComplete],
+])
+
+/** A message that is none is no context for others: by what it lacks it is judged where it is looked at itself. */
+function hasItsShape(kind: string, message: JsonObject): boolean {
+  const schema = SCHEMAS.get(kind)
+  if (schema === undefined) return true
+  try {
+    h.shaped(schema, message, kind)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Of one handshake: two of a kind would each be judged by the other's. */
 function messagesIn(things: readonly Thing[]): ReadonlyMap<string, JsonObject> {
   const messages = new Map<string, JsonObject>()
@@ -20,7 +48,7 @@ function messagesIn(things: readonly Thing[]): ReadonlyMap<string, JsonObject> {
     if (/^m[1-9]/.test(kind) && messages.has(kind)) {
       throw new Usage(`two messages ${kind} are given: look at one handshake at a time`)
     }
-    messages.set(kind, message)
+    if (hasItsShape(kind, message)) messages.set(kind, message)
   }
   return messages
 }
