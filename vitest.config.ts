@@ -3,9 +3,17 @@ import { defineConfig } from 'vitest/config'
 const source = (path: string) => new URL(`./packages/athkit/src/${path}`, import.meta.url).pathname
 
 /** The pure rooms run on both crypto ports; everything else runs on Node's. */
-const pureRooms = ['crypto', 'did', 'handshake', 'messages', 'session', 'token', 'user', 'vectors'].map(
-  (room) => `packages/athkit/test/${room}/**/*.test.ts`,
-)
+const pureRooms = [
+  'agent',
+  'crypto',
+  'did',
+  'handshake',
+  'messages',
+  'session',
+  'token',
+  'user',
+  'vectors',
+].map((room) => `packages/athkit/test/${room}/**/*.test.ts`)
 
 /** Milliseconds: for a machine that does much else at the same time; nothing here waits for so long by itself. */
 const testTimeout = 30_000
