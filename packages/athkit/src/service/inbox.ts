@@ -1,14 +1,18 @@
 import { hash } from '../crypto/jcs.ts'
+import { keysOf } from '../did/document.ts'
 import { refuse } from '../errors.ts'
 import type { ConfirmationRequest } from '../handshake/index.ts'
 import { type VerifiedWalletToken, verifyWalletToken } from '../messages/wallet-token.ts'
 import type { Get } from '../store/store.ts'
 import type { ServiceContext } from './context.ts'
 import { type Listener, LOOK_AGAIN_MS, userTopic } from './hub.ts'
-import { keysOfUser, withCurrentKeys } from './parties.ts'
+import { documentOfStranger, enrolledUser, withCurrentKeys } from './parties.ts'
 import { QUESTION_PREFIX, type QuestionRow } from './question-rows.ts'
 import { revokedKey, revokedRequestKey } from './revocation/index-rows.ts'
 import { userPartition } from './rows.ts'
+
+const notEnrolled = () =>
+  refuse('token_invalid', 'wallet token: the user is not enrolled', { rule: 'ATH-6.3.5' })
 
 const BEARER = /^Bearer +([A-Za-z0-9_.-]+)$/i
 
@@ -23,13 +27,21 @@ export function authenticateWallet(
 ): Promise<VerifiedWalletToken> {
   const token = BEARER.exec(authorization ?? '')?.[1]
   if (token === undefined) throw refuse('token_invalid', 'no wallet token', { rule: 'ATH-6.3.5' })
+  let isEnrolled = false
   return withCurrentKeys('token_invalid', (fresh) =>
     verifyWalletToken(token, {
       now: context.now(),
       origins: context.origins,
-      enrolled: async (userDid) => (await context.users.find(userDid)) !== undefined,
-      keysOf: (userDid) => keysOfUser(context, userDid, 'authentication', fresh),
+      // Whoever is not is refused where a token that was used before is, after as much work.
+      enrolled: () => true,
+      keysOf: async (userDid) => {
+        const user = await enrolledUser(context, userDid, fresh)
+        isEnrolled = user !== undefined
+        const document = user?.document ?? (await documentOfStranger(userDid))
+        return document === undefined ? [] : keysOf(document, 'authentication')
+      },
       takeJti: async (userDid, jti, exp) => {
+        if (!isEnrolled) throw notEnrolled()
         const { outcome } = await context.store.transact(
           userPartition(userDid),
           [{ op: 'put', key: `wallet:${await hash(jti)}`, value: '', if: 'absent', expiresAt: exp }],

@@ -1,8 +1,8 @@
-import type { PublicKey } from '../crypto/keys.ts'
+import { type PublicKey, publicKeyFromMultikey } from '../crypto/keys.ts'
 import { parseDid } from '../did/did.ts'
-import { type DidDocument, keysOf, type Relationship } from '../did/document.ts'
+import { type DidDocument, documentOfKey, keysOf, type Relationship } from '../did/document.ts'
 import type { Resolution } from '../did/resolver.ts'
-import { type ErrorName, HandshakeError, refuse } from '../errors.ts'
+import { type ErrorName, HandshakeError } from '../errors.ts'
 import { verifyPresentedKey } from '../handshake/index.ts'
 import type { ServiceContext } from './context.ts'
 import { endDeactivated } from './revocation/recheck.ts'
@@ -13,14 +13,16 @@ export const LONGEST_DID = 500
 /** A user who is enrolled here (ATH-4.7), and their current document. */
 export interface EnrolledUser {
   readonly account: string
+  /** Without keys where the DID was deactivated, or is not to be found: nothing that is signed by it counts any more. */
   readonly document: DidDocument
 }
 
 /**
- * undefined for a DID that is not enrolled: it is not resolved then.
+ * undefined for a DID that is not enrolled: it is not resolved then. One that is and has no keys any more is refused by the same names:
+ * no answer says whether a DID has an account.
  *
  * @param fresh as in {@link withCurrentKeys}
- * @throws HandshakeError `identity_revoked` for a deactivated one, `resolver_unavailable`
+ * @throws HandshakeError `resolver_unavailable`
  */
 export async function enrolledUser(
   context: ServiceContext,
@@ -30,12 +32,37 @@ export async function enrolledUser(
   if (userDid.length > LONGEST_DID) return undefined
   const user = await context.users.find(userDid)
   if (user === undefined) return undefined
-  const { document, deactivated } = await context.resolver.resolve(userDid, { fresh })
-  if (deactivated === true) {
-    await endDeactivated(context, userDid)
-    throw refuse('identity_revoked', 'the user DID is deactivated', { rule: 'ATH-4.3' })
+  return { account: user.account, document: await documentOfUser(context, userDid, fresh) }
+}
+
+async function documentOfUser(context: ServiceContext, did: string, fresh: boolean): Promise<DidDocument> {
+  try {
+    const { document, deactivated } = await context.resolver.resolve(did, { fresh })
+    if (deactivated !== true) return document
+    await endDeactivated(context, did)
+  } catch (error) {
+    if (!(error instanceof HandshakeError && error.code === 401)) throw error
   }
-  return { account: user.account, document }
+  return { id: did }
+}
+
+/**
+ * The document that a key form has of itself, for whoever is not enrolled: what they send is verified as if they were, and then refused
+ * as a wrong signature is, so that how long it takes says nothing either. undefined for other DIDs, which are not resolved (ATH-4.7).
+ */
+export async function documentOfStranger(did: string): Promise<DidDocument | undefined> {
+  const id = keyFormOf(did)
+  return id === undefined ? undefined : documentOfKey(did, await publicKeyFromMultikey(id))
+}
+
+function keyFormOf(did: string): string | undefined {
+  try {
+    const { form, id } = parseDid(did)
+    return form === 'key' ? id : undefined
+  } catch (error) {
+    if (error instanceof HandshakeError) return undefined
+    throw error
+  }
 }
 
 /** The keys of an enrolled user; none for anybody else, and for a deactivated one. */

@@ -2,7 +2,7 @@ import type { Json } from '../../crypto/json.ts'
 import type { PublicKey } from '../../crypto/keys.ts'
 import { parseDid } from '../../did/did.ts'
 import { keysOf } from '../../did/document.ts'
-import { HandshakeError } from '../../errors.ts'
+import { HandshakeError, refuse } from '../../errors.ts'
 import {
   createRevocationReceipt,
   type Revocation,
@@ -10,7 +10,7 @@ import {
   verifyRevocation,
 } from '../../messages/revocation.ts'
 import type { ServiceContext } from '../context.ts'
-import { LONGEST_DID, withCurrentKeys } from '../parties.ts'
+import { documentOfStranger, LONGEST_DID, withCurrentKeys } from '../parties.ts'
 import { revokeCredential, revokeRequest } from './credential.ts'
 import { markRevoked, type Told } from './end-grant.ts'
 import { finishNowAndThen } from './finish.ts'
@@ -26,13 +26,20 @@ const LONGEST_ID = 256
  */
 export async function receiveRevocation(context: ServiceContext, message: Json): Promise<RevocationReceipt> {
   finishNowAndThen(context)
+  let isStranger = false
   const revocation = await withCurrentKeys('signature_invalid', (fresh) =>
     verifyRevocation(message, {
       now: context.now(),
       origins: context.origins,
-      keysOf: (did) => keysOfSigner(context, did, fresh),
+      keysOf: async (did) => {
+        const keys = await keysOfSigner(context, did, fresh)
+        isStranger = keys === undefined
+        return keys ?? keysOfStranger(did)
+      },
     }),
   )
+  // After as much work as for anybody else: how long it takes says nothing either (ATH-4.7).
+  if (isStranger) throw refuse('signature_invalid', 'its signer is nobody here', { rule: 'ATH-8' })
   if (revocation.target.id.length <= LONGEST_ID && (await act(context, revocation))) {
     const { kind, id } = revocation.target
     context.emit({ type: 'revoked', kind, id, by: revocation.signer_did, reason: revocation.reason ?? '' })
@@ -56,6 +63,11 @@ async function keysOfSigner(
     if (error instanceof HandshakeError && error.code === 401) return undefined
     throw error
   }
+}
+
+async function keysOfStranger(did: string): Promise<readonly PublicKey[] | undefined> {
+  const document = await documentOfStranger(did)
+  return document && keysOf(document, 'authentication')
 }
 
 function isDid(text: string): boolean {

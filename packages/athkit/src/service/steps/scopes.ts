@@ -1,6 +1,6 @@
 import { hashMessage } from '../../crypto/jcs.ts'
 import type { JsonObject } from '../../crypto/json.ts'
-import { HandshakeError } from '../../errors.ts'
+import { HandshakeError, refuse } from '../../errors.ts'
 import {
   clientKeyOf,
   handshakeHash,
@@ -13,7 +13,7 @@ import {
 import type { ServiceContext } from '../context.ts'
 import { askPolicy, decideNow, mayConfirmWithoutUser, restrictionsFor } from '../decisions.ts'
 import type { HandshakeState, UserOfHandshake } from '../handshake-state.ts'
-import { enrolledUser, withCurrentKeys } from '../parties.ts'
+import { documentOfStranger, enrolledUser, withCurrentKeys } from '../parties.ts'
 import type { PolicyDecision } from '../policy/index.ts'
 import { ask, hashOfQuestion } from '../questions.ts'
 import { isRevoked } from '../revocation/credential.ts'
@@ -87,24 +87,34 @@ async function judgeCredential(
   request: ScopeRequest,
 ): Promise<{ readonly credential: VerifiedCredential; readonly user: UserOfHandshake }> {
   const clientDid = state.m1.client_did
-  let account = ''
-  const credential = await withCurrentKeys('credential_invalid', (fresh) =>
+  let account: string | undefined
+  const verified = withCurrentKeys('credential_invalid', (fresh) =>
     verifyUserAuthorization(request.user_authorization.credential, {
       now: context.now(),
       clientDid,
       serverNames: [context.identity.did, ...context.origins],
       enrolled: async (userDid) => {
         const user = await enrolledUser(context, userDid, fresh)
-        account = user?.account ?? ''
-        return user?.document
+        account = user?.account
+        return user?.document ?? documentOfStranger(userDid)
       },
       revoked: (userDid, credentialId) => isRevoked(context, userDid, credentialId),
       uses: (userDid, credentialId) => countUses(context, { clientDid, userDid, credentialId }),
     }),
   )
+  const credential = await verified.catch((error: unknown) => {
+    // Whoever is not enrolled hears of nothing else that is wrong (ATH-6.2.3).
+    throw account === undefined && error instanceof HandshakeError && error.code === 401
+      ? notEnrolled()
+      : error
+  })
+  if (account === undefined) throw notEnrolled()
   const { key, audience: _, issuedAt: __, ...kept } = credential
   return { credential, user: { ...kept, account, key: key.thumbprint } }
 }
+
+const notEnrolled = () =>
+  refuse('credential_invalid', 'the user is not enrolled', { rule: 'ATH-4.7', step: 'm5' })
 
 interface Askable {
   readonly request: ScopeRequest
