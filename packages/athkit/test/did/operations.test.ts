@@ -156,3 +156,19 @@ describe('what a registry would refuse is a TypeError before it is sent', () => 
     await expect((async () => make())()).rejects.toThrow(TypeError)
   })
 })
+
+test('an operation of another DID does not follow, whoever signed it (ATH-4.6)', async () => {
+  const elsewhere = { ...state, did: 'did:ath:another_shop' }
+  const end = await deactivateOperation({ ...change(), state: elsewhere })
+  await expect(applyOperation(end, state)).rejects.toMatchObject({ error: 'out_of_order' })
+  await expect(applyOperation(await deactivateOperation(change()), state)).resolves.toMatchObject({
+    deactivated: true,
+  })
+})
+
+test("a key that the document says is another's is no key of the DID", async () => {
+  const methods = shop.document.verificationMethod as readonly JsonObject[]
+  const foreign = methods.map((method) => ({ ...method, controller: 'did:ath:another_shop' }))
+  expect(await keysOf({ ...shop.document }, 'authentication')).toHaveLength(1)
+  expect(await keysOf({ ...shop.document, verificationMethod: foreign }, 'authentication')).toEqual([])
+})
