@@ -48,6 +48,17 @@ test('without a former key, a store or a key that is there, it says what is miss
   }
 })
 
+test('the operator’s other commands write nothing into it without its key', { timeout: 30_000 }, async () => {
+  const did = 'did:ath:assistant'
+  const refused = ath('agents', 'approve', did, '--store', url)
+  expect(refused).toMatchObject({ status: 2, said: { reason: expect.stringContaining('--store-key') } })
+  const withKey = ['--store', url, '--store-key', at('new')]
+  expect(ath('agents', 'list', ...withKey)).toMatchObject({ status: 0, said: { agents: [] } })
+  expect(ath('agents', 'approve', did, ...withKey)).toMatchObject({ status: 0 })
+  expect(ath('agents', 'list', ...withKey).said.agents).toMatchObject([{ did, state: 'approved' }])
+  expect(readFileSync(at('shop.db'), 'latin1')).not.toContain('"approved"')
+})
+
 test('a file that holds no key is refused', async () => {
   writeFileSync(at('short'), 'AAAA\n')
   await expect(openStore(url, [at('short')])).rejects.toThrow(/32 random bytes in base64url/)
