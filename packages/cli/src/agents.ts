@@ -21,7 +21,7 @@ const STATES: readonly ApprovalState[] = ['pending', 'approved', 'suspended']
 
 /** As the operator of a service, on its own database: who may come in. */
 export function agentCommands(program: Command): void {
-  const agents = program.command('agents').description('as an operator: the agents that a service knows')
+  const agents = program.command('agents').description('the agents that a service knows')
   onStore(agents.command('list'))
     .description('list them, those that wait for a decision among them')
     .addOption(new Option('--state <state>', 'only these').choices([...STATES]))

@@ -28,7 +28,7 @@ type QueryOptions = SourceOptions &
 
 /** As the operator of a service: what it has written down (ATH-10). */
 export function auditCommands(program: Command): void {
-  const audit = program.command('audit').description('as an operator: what a service has written down')
+  const audit = program.command('audit').description('what a service has written down')
   onStore(audit.command('export'))
     .description('every entry and every signed head, a line of JSON each')
     .option('--out <file>', 'where to write them; standard output without it')

@@ -23,7 +23,7 @@ interface AuthorizeOptions {
 export function authorizeCommand(program: Command): void {
   program
     .command('authorize')
-    .description('as a user: sign a credential for an agent')
+    .description('sign a credential for an agent')
     .option('--client <did>', 'the agent', didIn)
     .option('--scopes <a,b>', 'what it may do', scopeList)
     .option('--aud <x>', 'where: a server’s DID or origin; repeatable', repeated)

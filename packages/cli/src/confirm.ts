@@ -26,7 +26,7 @@ interface ConfirmOptions extends ResolvingOptions {
 
 export function confirmCommand(program: Command): void {
   withResolving(program.command('confirm <url>'))
-    .description('as a user: wait for one question of a service and answer it')
+    .description('wait for one question of a service and answer it')
     .addOption(withCa())
     .requiredOption('--server <did>', 'the server that this account is linked to', didIn)
     .option('--approve', 'all that is asked, without picking the code')

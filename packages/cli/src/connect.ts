@@ -33,7 +33,7 @@ type Step = { readonly do: 'request'; readonly request: RequestLine } | { readon
 export function connectCommand(program: Command): void {
   const steps: Step[] = []
   withResolving(program.command('connect <url>'))
-    .description('as an agent: shake hands, make the requests, end the session')
+    .description('shake hands, make the requests, end the session')
     .addOption(withCa())
     .addOption(ofServer())
     .option('--authorization <file>', 'the user’s credential; without it, one in the vault that fits')

@@ -23,10 +23,10 @@ interface RequestOptions {
   readonly json?: true
 }
 
-export function credentialCommands(program: Command): void {
+export function requestAuthorizationCommand(program: Command): void {
   program
     .command('request-authorization')
-    .description('as an agent: write down what to ask the user for')
+    .description('write down what to ask the user for')
     .requiredOption('--scopes <a,b>', 'what it wants to do', scopeList)
     .option('--aud <x>', 'where: a server’s DID or origin; repeatable', repeated)
     .requiredOption('--out <file>', 'where to write it')
@@ -38,12 +38,14 @@ export function credentialCommands(program: Command): void {
         ({ out }) => `Give ${out} to the user: ath authorize --request ${out} --out FILE`,
       ),
     )
+}
 
+export function credentialCommand(program: Command): void {
   program
     .command('credential')
     .description('the credentials of users that an agent holds')
     .command('add <file>')
-    .description('as an agent: keep a credential in the vault, where connect finds it')
+    .description('keep a credential in the vault, where connect finds it')
     .addOption(asJson())
     .action((file: string, { json }: { json?: true }) =>
       run(

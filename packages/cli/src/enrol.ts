@@ -19,7 +19,7 @@ export function enrolCommand(program: Command): void {
   program
     .command('enrol <url>')
     .description(
-      'as a user: link this DID to one’s account at a service, with the challenge that the account’s page shows',
+      'link this DID to one’s account at a service, with the challenge that the account’s page shows',
     )
     .requiredOption('--challenge <text>', 'what the page shows')
     .addOption(withCa())

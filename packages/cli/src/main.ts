@@ -6,7 +6,7 @@ import { auditCommands } from './audit.ts'
 import { authorizeCommand } from './authorize.ts'
 import { confirmCommand } from './confirm.ts'
 import { connectCommand } from './connect.ts'
-import { credentialCommands } from './credential.ts'
+import { credentialCommand, requestAuthorizationCommand } from './credential.ts'
 import { nameCommands } from './did/index.ts'
 import { enrolCommand } from './enrol.ts'
 import { didCommand, initCommand } from './identity.ts'
@@ -23,7 +23,7 @@ quietWhenNobodyReads()
 const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const isJson = process.argv.includes('--json')
 const program = new Command('ath')
-  .description('The Agent Trust Handshake, as an agent and as a user.')
+  .description('The Agent Trust Handshake, as an agent, a user, and an operator.')
   .version(VERSION, '-V, --version')
   .addHelpText('after', STATUS_HELP)
   .showHelpAfterError('ath --help, or ath COMMAND --help, says what there is.')
@@ -31,17 +31,25 @@ const program = new Command('ath')
   // What stands behind a subcommand is for it: `--json` above all, which `ath did` has as well.
   .enablePositionalOptions()
 
+program.commandsGroup('For anybody:')
 initCommand(program)
 nameCommands(didCommand(program))
-authorizeCommand(program)
-credentialCommands(program)
+inspectCommand(program)
+
+program.commandsGroup('As an agent:')
+requestAuthorizationCommand(program)
+credentialCommand(program)
 connectCommand(program)
 sessionCommands(program)
+
+program.commandsGroup('As a user:')
+authorizeCommand(program)
 confirmCommand(program)
 revocationCommands(program)
 enrolCommand(program)
+
+program.commandsGroup('As an operator:')
 registryCommand(program)
-inspectCommand(program)
 agentCommands(program)
 resealCommand(program)
 auditCommands(program)

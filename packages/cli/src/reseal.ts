@@ -11,7 +11,7 @@ interface ResealOptions extends StoreOptions {
 /** Another key at rest: everything is sealed anew, while the service goes on. */
 export function resealCommand(program: Command): void {
   onStore(program.command('reseal'))
-    .description('as an operator: encrypt a store at rest anew, under the first key given')
+    .description('encrypt a store at rest anew, under the first key given')
     .action((options: ResealOptions) => run(options.json === true, () => reseal(options), inWords))
 }
 

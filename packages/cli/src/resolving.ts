@@ -3,7 +3,7 @@ import type { Resolver } from 'athkit/did'
 import { createNodeResolver } from 'athkit/did-node'
 import { type Command, Option } from 'commander'
 import { registryIn } from './arguments.ts'
-import { authoritiesWith } from './loopback/index.ts'
+import { authoritiesWith } from './loopback/authorities.ts'
 import { clientAt, registryPlace, rememberPlace } from './registry-place.ts'
 
 /** How DIDs of others are found, as commands are told that talk to them. */

@@ -28,7 +28,7 @@ interface RevokeOptions extends LinkOptions {
 
 export function revocationCommands(program: Command): void {
   linked(program.command('grants <url>'))
-    .description('as a user: list what agents may do at a service at present')
+    .description('list what agents may do at a service at present')
     .action((url: string, options: LinkOptions) =>
       run(options.json === true, () => grants(originIn(url), options), grantsInWords),
     )

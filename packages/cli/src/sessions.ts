@@ -26,7 +26,7 @@ interface KeptOptions {
 export function sessionCommands(program: Command): void {
   program
     .command('request <line>')
-    .description('as an agent: a request in the session that connect --keep left in the vault')
+    .description('a request in the session that connect --keep left in the vault')
     .option('--at <url>', 'the service, where sessions with several are kept', originIn)
     .addOption(withCa())
     .option('--timeout <s>', 'for the whole answer', seconds, 60)
@@ -41,7 +41,7 @@ export function sessionCommands(program: Command): void {
 
   program
     .command('close')
-    .description('as an agent: end the session that connect --keep left in the vault, on both sides')
+    .description('end the session that connect --keep left in the vault, on both sides')
     .option('--at <url>', 'the service, where sessions with several are kept', originIn)
     .addOption(withCa())
     .addOption(asJson())
