@@ -1,4 +1,3 @@
-import { type AuditOptions, auditMistakes } from '../audit/index.ts'
 import { didFromKey, parseDid } from '../did/did.ts'
 import { HandshakeError } from '../errors.ts'
 import { areScopes, CAPABILITIES } from '../handshake/index.ts'
@@ -10,7 +9,12 @@ import { isBudget } from './grant-of.ts'
 import type { AgentCredentials, ScopeOptions, ServiceOptions } from './options.ts'
 
 /** What `createService` is told, checked: every mistake is a TypeError that says what to do about it. */
-export const wrong = (message: string) => new TypeError(`createService: ${message}`)
+export const wrong = (message: string) => new TypeError(`${PREFIX}${message}`)
+
+const PREFIX = 'createService: '
+export const isWrong = (error: unknown): error is TypeError =>
+  error instanceof TypeError && error.message.startsWith(PREFIX)
+export const sentenceOf = ({ message }: TypeError): string => message.slice(PREFIX.length)
 
 const KNOWN: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'identity',
@@ -45,19 +49,40 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ServiceOptions>([
 ])
 
 /** A restriction that is misspelt is one that nobody applies: so no option is passed over. */
-export function checkNames(options: ServiceOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) throw wrong(`there is no option ${JSON.stringify(name)}; check its spelling`)
-  }
-  if (typeof options.name !== 'string' || options.name === '') {
+export function checkName(name: string): void {
+  if (!KNOWN.has(name)) throw wrong(`there is no option ${JSON.stringify(name)}; check its spelling`)
+}
+
+export function checkNamed({ name }: ServiceOptions): void {
+  if (typeof name !== 'string' || name === '') {
     throw wrong('name is missing; give the name that users know the service by')
   }
-  if (typeof options.users?.find !== 'function') {
+}
+
+export function checkUsers({ users }: ServiceOptions): void {
+  if (typeof users?.find !== 'function') {
     throw wrong('users.find is missing; give a function that leads a user DID to an account, or to undefined')
   }
-  if (typeof options.store?.transact !== 'function') {
+}
+
+export function checkStore({ store }: ServiceOptions): void {
+  if (typeof store?.transact !== 'function') {
     throw wrong('store is missing; give one of athkit/store, such as sqlite(file)')
   }
+}
+
+export function checkLogger({ logger }: ServiceOptions): void {
+  const missing = (['debug', 'info', 'warn', 'error'] as const).find(
+    (level) => logger !== undefined && typeof logger[level] !== 'function',
+  )
+  if (missing !== undefined) throw wrong(`logger.${missing} is missing; a pino logger fits`)
+}
+
+export function checkTelemetry({ telemetry: { tracer, meter } = {} }: ServiceOptions): void {
+  if (tracer !== undefined && typeof tracer.startActiveSpan !== 'function')
+    throw wrong('telemetry.tracer is no tracer; give trace.getTracer(…) of @opentelemetry/api')
+  if (meter !== undefined && typeof meter.createCounter !== 'function')
+    throw wrong('telemetry.meter is no meter; give metrics.getMeter(…) of @opentelemetry/api')
 }
 
 export function checkOrigins({
@@ -143,12 +168,6 @@ export function checkEndpoints(given: Partial<Endpoints> = {}): Endpoints {
       throw wrong(`endpoints: ${path} lies inside ${inside}; each needs a path of its own`)
   }
   return paths
-}
-
-export function checkAudit({ audit = {} }: ServiceOptions): AuditOptions {
-  const [mistake] = auditMistakes(audit)
-  if (mistake !== undefined) throw wrong(mistake)
-  return audit
 }
 
 /** @returns the names that somebody enforces. A restriction that nobody does fails closed here, before anything is granted. */

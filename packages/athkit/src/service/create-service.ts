@@ -14,6 +14,7 @@ import { credentialPolicy } from './agent-credentials.ts'
 import { receiveAnswer } from './answers.ts'
 import { type Begun, begin } from './begin.ts'
 import { walletInbox } from './channel.ts'
+import { checkAll } from './check-all.ts'
 import { checkLimits, checkTimeouts, checkTokenMaxTtl } from './check-numbers.ts'
 import * as check from './check-options.ts'
 import type { Caller, ServiceContext } from './context.ts'
@@ -166,8 +167,7 @@ const areLinkedHere = (users: Users): users is LinkedUsers =>
   'link' in users && 'unlink' in users && 'linked' in users
 
 function contextOf(options: ServiceOptions, application: ServiceContext['application']): ServiceContext {
-  check.checkNames(options)
-  check.checkIdentity(options)
+  checkAll(options)
   const nowMs = options.clock ?? Date.now
   const now = () => Math.floor(nowMs() / 1000)
   const timeouts = checkTimeouts(options.timeouts)
@@ -177,7 +177,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
   const store = telemetry?.timed(options.store) ?? options.store
   const tell = emitterOf(listenerOf(options, telemetry))
   const failed = (cause: unknown) => tell({ type: 'failed', where: 'audit', cause })
-  const audit = createAudit({ store, signer: identity.signer, now, failed }, check.checkAudit(options))
+  const audit = createAudit({ store, signer: identity.signer, now, failed }, options.audit)
   const emit = (event: ServiceEvent): void => {
     tell(event)
     // Of the process and of no request: so nothing waits for its entry (ATH-10).
