@@ -5,10 +5,11 @@ import { enrolmentUrlIn } from './arguments.ts'
 import { fetchTrusting } from './fetch.ts'
 import { asJson, withCa } from './options.ts'
 import { run } from './outcome.ts'
+import { type ResolvingOptions, resolverFor, withResolving } from './resolving.ts'
 import { Interrupted } from './trouble.ts'
 import { openOrMakeVault } from './vault.ts'
 
-interface EnrolOptions {
+interface EnrolOptions extends ResolvingOptions {
   readonly ca?: string
   readonly challenge: string
   readonly yes?: true
@@ -16,8 +17,7 @@ interface EnrolOptions {
 }
 
 export function enrolCommand(program: Command): void {
-  program
-    .command('enrol <url>')
+  withResolving(program.command('enrol <url>'))
     .description(
       'link this DID to one’s account at a service, with the challenge that the account’s page shows',
     )
@@ -37,6 +37,8 @@ export function enrolCommand(program: Command): void {
 
 async function enrol(url: string, options: EnrolOptions, signal: AbortSignal) {
   const vault = await openOrMakeVault()
+  // The registry that is named here is where the server's questions are verified later.
+  await resolverFor(vault, options)
   const user = createUser({ identity: await vault.identity() })
   const { origin } = new URL(url)
   // Whoever signs a challenge out of another's page links their DID to that one's account.

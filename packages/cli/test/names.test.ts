@@ -173,3 +173,17 @@ test.each<[string[], string]>([
   },
   20_000,
 )
+
+test('a page on the web instead of a registry: the document to publish, and the vault that speaks for it', async () => {
+  const written = await did('company', 'web', 'shop.example:8443/agents/one', '--out', at('did.json'))
+  const name = 'did:web:shop.example%3A8443:agents:one'
+  expect(written.last).toMatchObject({
+    ok: true,
+    did: name,
+    url: 'https://shop.example:8443/agents/one/did.json',
+  })
+  const document = JSON.parse(readFileSync(at('did.json'), 'utf8'))
+  expect(document).toMatchObject({ id: name, authentication: [expect.stringContaining(`${name}#z`)] })
+  expect((await did('company')).last).toEqual({ ok: true, did: name })
+  expect(await did('company', 'web', '10.0.0.1', '--out', at('no.json'))).toMatchObject({ status: 2 })
+}, 30_000)

@@ -62,6 +62,9 @@ describe('a question is shown to nobody before it is verified (ATH-6.3.1)', () =
     })
     expect((await made.link.pending()).length).toBe(1)
     expect(asked).toEqual([false, true])
+    // Its receipts as well.
+    await made.link.revoke({ grant: 'grant-1' })
+    expect(asked).toEqual([false, true, false, true])
   })
 
   test('a server that was deactivated asks nothing', async () => {

@@ -7,8 +7,9 @@ import { removeKeyCommand } from './remove-key.ts'
 import { resolveCommand } from './resolve.ts'
 import { rotateCommand } from './rotate.ts'
 import { verifyCommand } from './verify.ts'
+import { webCommand } from './web.ts'
 
-/** `ath did …`: a name in a registry, from its first operation to its last. */
+/** `ath did …`: a name in a registry, from its first operation to its last, or a page on the web. */
 export function nameCommands(did: Command): void {
   for (const add of [
     registerCommand,
@@ -19,6 +20,7 @@ export function nameCommands(did: Command): void {
     deactivateCommand,
     historyCommand,
     verifyCommand,
+    webCommand,
   ]) {
     add(did)
   }
