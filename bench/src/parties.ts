@@ -13,9 +13,11 @@ export const userParty = await party()
 
 const user = createUser({ identity: userParty })
 
-export const authorizationFor = (serverDid: string) =>
+export type Party = Awaited<ReturnType<typeof party>>
+
+export const authorizationFor = (serverDid: string, clientDid = agentParty.did) =>
   user.authorize({
-    clientDid: agentParty.did,
+    clientDid,
     scopes: ['goods:read'],
     audience: serverDid,
     expiresInSeconds: 3600,

@@ -9,9 +9,9 @@ export interface Server {
   stop(): void
 }
 
-/** @param file of SQLite; empty for memory */
-export function startServer(userDid: string, transport: 'TLS' | 'plain', file = ''): Promise<Server> {
-  const child = fork(new URL('./server.js', import.meta.url), [userDid, transport, file])
+/** @param store as `openStore` takes it */
+export function startServer(userDid: string, transport: 'TLS' | 'plain', store = 'memory'): Promise<Server> {
+  const child = fork(new URL('./server.js', import.meta.url), [userDid, transport, store])
   return next<Pick<Server, 'origin' | 'serverDid' | 'ca'>>(child).then((ready) => ({
     ...ready,
     ask: (question) => {

@@ -6,17 +6,16 @@ import { makeLocalCertificates } from '@athkit-examples/shop/certificates'
 import { athHono, requireScope } from 'athkit/adapters/hono'
 import { toNodeListener } from 'athkit/adapters/node'
 import { createService } from 'athkit/service'
-import { memory } from 'athkit/store/memory'
-import { sqlite } from 'athkit/store/sqlite'
 import { Hono } from 'hono'
 import { verifyDpop } from './dpop.ts'
 import { party, userParty } from './parties.ts'
 import { createPrimitives } from './primitives.ts'
+import { openStore } from './stores.ts'
 
 /** What the server can be asked. */
-export type Question = 'cpu' | 'primitives' | 'handler cpu'
+export type Question = 'cpu' | 'memory' | 'primitives' | 'handler cpu'
 
-const [userDid = '', transport = 'TLS', file = ''] = process.argv.slice(2)
+const [userDid = '', transport = 'TLS', store = 'memory'] = process.argv.slice(2)
 
 const body = JSON.stringify({ goods: 'x'.repeat(1000) })
 const answer = () => new Response(body, { headers: { 'content-type': 'application/json' } })
@@ -41,7 +40,7 @@ const service = createService({
   users: {
     find: (did) => (did === userDid || did === userParty.did ? { account: '1' } : undefined),
   },
-  store: file === '' ? memory() : await sqlite(file),
+  store: await openStore(store),
   limits: { exempt: () => true },
 })
 const app = new Hono()
@@ -67,6 +66,7 @@ server.on(
 
 const answers: Record<Question, () => unknown> = {
   cpu: () => process.cpuUsage(),
+  memory: () => process.memoryUsage().rss,
   primitives: await createPrimitives(),
   'handler cpu': () => spent,
 }
