@@ -55,13 +55,16 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const VALUES = new Int8Array(128).fill(-1)
 for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET.charCodeAt(i)] = i
 
+/** The two characters of every twelve bits. */
+const PAIRS = Array.from({ length: 4096 }, (_, bits) => `${ALPHABET[bits >> 6]}${ALPHABET[bits & 63]}`)
+
 /** base64url without padding (RFC 4648 §5). */
 export function toBase64url(bytes: Uint8Array): string {
   let text = ''
   let i = 0
   for (; i + 2 < bytes.length; i += 3) {
     const group = ((bytes[i] as number) << 16) | ((bytes[i + 1] as number) << 8) | (bytes[i + 2] as number)
-    text += character(group >> 18) + character(group >> 12) + character(group >> 6) + character(group)
+    text += (PAIRS[group >> 12] as string) + (PAIRS[group & 0xfff] as string)
   }
   const rest = bytes.length - i
   if (rest === 1) {

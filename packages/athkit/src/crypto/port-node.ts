@@ -12,7 +12,7 @@ import {
   verify as nodeVerify,
 } from 'node:crypto'
 import { CIPHERS, type CipherSuite, SIGNATURES, type SignatureAlgorithm } from './algorithms.ts'
-import { toBase64url } from './bytes.ts'
+import { concat, toBase64url } from './bytes.ts'
 import type { CryptoPort, KeyHandle, PublicJwk } from './port.ts'
 
 /** Node's own cryptography, synchronous throughout. */
@@ -66,7 +66,7 @@ export const port: CryptoPort = {
     const cipher = createCipheriv(NAMES[suite], key, nonce, TAG)
     const head = cipher.update(plaintext)
     const tail = cipher.final()
-    return Buffer.concat([head, tail, cipher.getAuthTag()])
+    return concat(head, tail, cipher.getAuthTag())
   },
   open(suite, key, nonce, sealed) {
     const at = sealed.length - CIPHERS[suite].tagBytes

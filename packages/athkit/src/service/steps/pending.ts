@@ -57,7 +57,11 @@ async function settled(context: ServiceContext, state: HandshakeState): Promise<
     throw refuse('handshake_timeout', 'nobody fetched what followed the answer', { rule: 'ATH-3.6' })
   }
   const policy = await askPolicy(context, m1.client_did, state.clientInfo)
-  return decideScopes(context, { ...state, user, m5 }, { policy, confirmation: confirmed(answer) })
+  return decideScopes(
+    context,
+    { ...state, user, m5 },
+    { policy, at: context.now(), confirmation: confirmed(answer) },
+  )
 }
 
 /** The question as it stands; one whose deadline has passed is closed first, so that no late answer can be taken (ATH-6.3.3). */

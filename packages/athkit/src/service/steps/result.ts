@@ -11,6 +11,10 @@ import type { Step } from './step.ts'
 
 export interface DecidedBy {
   readonly policy: PolicyDecision
+  /** Unix seconds: lifetimes count from then. */
+  readonly at: number
+  /** What is granted where nobody is asked, decided at the same moment. */
+  readonly could?: Decision
   /** The user's answer, where one was asked for. */
   readonly confirmation?: {
     readonly approved: readonly string[]
@@ -33,9 +37,8 @@ type Requested = HandshakeState & {
 export async function decideScopes(
   context: ServiceContext,
   state: Requested,
-  { policy, confirmation }: DecidedBy,
+  { policy, at: now, could, confirmation }: DecidedBy,
 ): Promise<Step> {
-  const now = context.now()
   const { user, asking, m5 } = state
   if (user.expiresAt <= now) {
     throw refuse('credential_expired', 'the credential ended before m8', { rule: 'ATH-6.2.1', step: 'm8' })
@@ -49,7 +52,7 @@ export async function decideScopes(
       ? {}
       : { shown: { ttl: asking.question.ttl ?? undefined, restrictions: asking.restrictions } }),
   }
-  const decision = await withUse(context, state, decideNow(context, asked, now), asked, now)
+  const decision = await withUse(context, state, could ?? decideNow(context, asked, now), asked, now)
   const named = confirmation === undefined || asking === undefined ? undefined : confirmation.hash
   const body = createScopeResult({
     decision,

@@ -61,11 +61,11 @@ async function requested(
   const now = context.now()
   const could = decideNow(context, { request, credential, policy }, now)
   const next = { ...state, user, m5: { message } }
-  if (could.granted.length === 0) return decideScopes(context, next, { policy })
+  if (could.granted.length === 0) return decideScopes(context, next, { policy, could, at: now })
   if (mayConfirmWithoutUser(context, policy, could.granted, state.audience, credential.audience)) {
     const of = { handshakeId: state.id, clientDid: state.m1.client_did, userDid: credential.userDid }
     const skipped = { type: 'confirmation_skipped', scopes: could.granted, ...of } as const
-    const step = await decideScopes(context, next, { policy })
+    const step = await decideScopes(context, next, { policy, could, at: now })
     return { ...step, events: [skipped, ...(step.events ?? [])] }
   }
   return askUser(context, next, { request, credential, policy, could })
