@@ -20,6 +20,7 @@ interface ConfirmOptions extends ResolvingOptions {
   readonly approve?: true
   readonly deny?: true
   readonly only?: string[]
+  readonly list?: true
   readonly wait: number
   readonly json?: true
 }
@@ -32,25 +33,47 @@ export function confirmCommand(program: Command): void {
     .option('--approve', 'all that is asked, without picking the code')
     .option('--deny', 'all of it')
     .option('--only <a,b>', 'approve these scopes alone, without picking the code', scopeList)
+    .option('--list', 'the open questions, without answering any')
     .option('--wait <s>', 'for a question', seconds, 300)
     .addOption(asJson())
     .action((url: string, options: ConfirmOptions) =>
-      run(options.json === true, (signal) => confirm(originIn(url), options, signal), inWords),
+      options.list === true
+        ? run(options.json === true, (signal) => listPending(originIn(url), options, signal), listInWords)
+        : run(options.json === true, (signal) => confirm(originIn(url), options, signal), inWords),
     )
 }
 
-async function confirm(origin: string, options: ConfirmOptions, stopped: AbortSignal) {
-  const isScripted = isAnsweredByScript(options)
+async function linkTo(origin: string, options: ConfirmOptions, fetch: Fetch) {
   const vault = await openVault()
   const user = createUser({ identity: await vault.identity(), credentials: signedIn(vault) })
-  const { fetch, trouble } = remembering(fetchTrusting(options.ca))
-  const link = user.linkTo({
+  return user.linkTo({
     origin,
     serverDid: options.server,
     resolver: await resolverFor(vault, options),
     fetch,
     onRefused: ({ reason }) => console.error(`ath: passed over a question that does not verify: ${reason}`),
   })
+}
+
+/** Without the code, which is for the one who sees the agent to pick. */
+async function listPending(origin: string, options: ConfirmOptions, signal: AbortSignal) {
+  const link = await linkTo(origin, options, fetchTrusting(options.ca))
+  const pending = await link.pending({ signal })
+  return {
+    ok: true,
+    pending: pending.map(
+      ({ binding_code, signature, ...question }) => question as Omit<Question, 'binding_code'>,
+    ),
+  }
+}
+
+const listInWords = ({ pending }: Awaited<ReturnType<typeof listPending>>): string =>
+  pending.length === 0 ? 'Nobody asks for anything.' : pending.map(questionInWords).join('')
+
+async function confirm(origin: string, options: ConfirmOptions, stopped: AbortSignal) {
+  const isScripted = isAnsweredByScript(options)
+  const { fetch, trouble } = remembering(fetchTrusting(options.ca))
+  const link = await linkTo(origin, options, fetch)
   const done = new AbortController()
   const stopWaiting = waitingFor(`waiting for a question of ${origin}, for ${options.wait} s at most`)
   try {
@@ -88,8 +111,8 @@ function isAnsweredByScript({ approve, deny, only }: ConfirmOptions): boolean {
 
 function scriptedAnswer(question: Question, { deny, only }: ConfirmOptions): readonly string[] {
   console.error(questionInWords(question))
-  if (deny === true) return []
   console.error('ath: answered by a script: nobody compared the code')
+  if (deny === true) return []
   const { requested_scopes: asked } = question
   return only === undefined ? asked : asked.filter((scope) => only.includes(scope))
 }

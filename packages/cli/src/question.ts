@@ -16,11 +16,12 @@ export type Question = Parameters<typeof bindingChoices>[0] & {
 }
 
 /** A question as a person reads it before they answer (ATH-6.3.1): the limits in plain sight, the agent's own words marked as such. */
-export function questionInWords(question: Question): string {
-  const { client_info, client_did, context, restrictions, ttl, expires_at } = question
+export function questionInWords(question: Omit<Question, 'binding_code'>): string {
+  const { client_info, client_did, requested_scopes, context, restrictions, ttl, expires_at } = question
   const lines = [
     '',
     `${visible(String(client_info.name ?? 'An agent'))} (${client_did}) asks for access.`,
+    `  To        ${requested_scopes.join(', ')}`,
     ...(context ? [`  It says   “${visible(context)}” (its own words, checked by nobody)`] : []),
     `  Limits    ${restrictionsInWords(restrictions ?? {})}`,
     `  For       ${ttl === undefined || ttl === null ? 'as long as the service allows' : `${ttl} s`}`,

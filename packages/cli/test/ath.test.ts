@@ -2,7 +2,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPeople } from './ath.ts'
 
-const { at, ath, shop, end } = createPeople()
+const { at, ath, start, shop, end } = createPeople()
 
 let service: { origin: string; server_did: string }
 let [agentDid, userDid] = ['', '']
@@ -80,6 +80,38 @@ describe('ath', () => {
     })
     expect(confirmed.err).toContain('nobody compared the code')
   }, 30_000)
+
+  test('the open questions are listed, without the code; then one is answered', async () => {
+    const none = await ath('user', 'confirm', ...where(), '--list')
+    expect([none.status, none.out]).toEqual([0, 'Nobody asks for anything.\n'])
+    const { ended, said } = start('agent', [
+      'connect',
+      ...where(),
+      ...SCOPES,
+      '--authorization',
+      at('m0'),
+      '--json',
+    ])
+    await said(/code to pick/)
+    const { last } = await ath('user', 'confirm', ...where(), '--list', '--json')
+    expect(last).toMatchObject({
+      ok: true,
+      pending: [
+        {
+          client_did: agentDid,
+          requested_scopes: ['goods:read', 'order:create'],
+          restrictions: expect.any(Object),
+        },
+      ],
+    })
+    expect(JSON.stringify(last)).not.toContain('binding_code')
+    expect((await ath('user', 'confirm', ...where(), '--list')).out).toMatch(
+      /Limits .*order_amount_limit 5000/,
+    )
+    const denied = await confirm('--deny')
+    expect(denied.err).toContain('nobody compared the code')
+    expect((await ended).last).toMatchObject({ ok: false, error: 'scope_denied' })
+  }, 60_000)
 
   test('what is narrowed is granted so; what is denied ends with status 4', async () => {
     const [narrow] = await Promise.all([
