@@ -15,6 +15,8 @@ export type TimeoutName = (typeof TIMEOUTS)[number]
 
 export interface ShopOptions extends Resolving {
   readonly port: number
+  /** Another address to listen on than loopback. */
+  readonly host: string | undefined
   readonly caFile: string | undefined
   /** Certificates somebody else made: PEM files of the certificate and its key. */
   readonly certFile: string | undefined
@@ -43,6 +45,7 @@ export interface ShopOptions extends Resolving {
 export const SHOP_USAGE = `Usage: npm run shop -- --port N --ca-file F --enrol DID [--enrol DID …]
 
   --port N              port on the loopback addresses; 0 picks a free one (default 0)
+  --host A              listen there instead, such as 0.0.0.0 in a container; give --origin as well
   --ca-file F           where to write the certificate of the authority to trust
   --enrol DID           link this user to an account of the shop; repeatable. Others link themselves at /account
   --ask always|never    whether the user is asked to confirm (default always)
@@ -86,6 +89,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
       'registry-ca': text,
       'resolve-loopback': { type: 'boolean', default: false },
       did: text,
+      host: text,
       narrate: { type: 'boolean', default: false },
       ...Object.fromEntries(TIMEOUTS.map((name) => [name, text])),
     },
@@ -103,6 +107,7 @@ export function parseShopOptions(args: readonly string[]): ShopOptions {
   })
   return {
     port: wholeNumber('port', values.port, 65_535),
+    host: values.host,
     caFile: values['ca-file'],
     certFile: values.cert,
     keyFile: values.key,

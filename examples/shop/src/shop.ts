@@ -44,7 +44,7 @@ const TIMEOUT_OF: Record<TimeoutName, keyof Timeouts> = {
 
 async function main(options: ShopOptions): Promise<void> {
   // Before anything else: the service has to know its origin.
-  const { servers, port } = await listenOnLoopback(await certificates(options), options.port)
+  const { servers, port } = await listenOnLoopback(await certificates(options), options.port, options.host)
   const { store, close } = await openStore(options.store, options.storeKeys)
   const identity = await ownIdentity(options)
   const users = storedUsers(store)

@@ -24,13 +24,22 @@ export interface Listening {
   close(): void
 }
 
-/** TLS 1.3 on both loopback addresses, under one port. @param port 0 takes a free one */
-export async function listenOnLoopback({ cert, key }: ServerCertificate, port: number): Promise<Listening> {
+/**
+ * TLS 1.3 on both loopback addresses, under one port.
+ *
+ * @param port 0 takes a free one
+ * @param host another address instead, such as `0.0.0.0` in a container
+ */
+export async function listenOnLoopback(
+  { cert, key }: ServerCertificate,
+  port: number,
+  host?: string,
+): Promise<Listening> {
   const make = () => createServer({ cert, key, minVersion: 'TLSv1.3', ...PATIENCE })
-  const first = await bound(make(), port, '127.0.0.1')
+  const first = await bound(make(), port, host ?? '127.0.0.1')
   const { port: taken } = first.address() as AddressInfo
   // A machine without IPv6 has one address to listen on.
-  const second = await bound(make(), taken, '::1').catch(() => undefined)
+  const second = host === undefined ? await bound(make(), taken, '::1').catch(() => undefined) : undefined
   const servers = second === undefined ? [first] : [first, second]
   return {
     origin: `https://localhost:${taken}`,
