@@ -3,6 +3,7 @@ import { type AgentSession, createAgent } from 'athkit/agent'
 import { AthError, HandshakeError } from 'athkit/errors'
 import { createUser, type WalletLink } from 'athkit/user'
 import type { Plan } from './faults.ts'
+import { memoryVault } from './memory-vault.ts'
 import { type Party, party } from './party.ts'
 import { type ChaosProxy, startProxy } from './proxy.ts'
 import { EVENTS, SCOPES, type Shop, startShop } from './shop.ts'
@@ -11,6 +12,8 @@ export interface Run {
   readonly plan: Plan
   /** The user is asked, and approves. */
   readonly asks: boolean
+  /** The agent ends in the middle, and another goes on with what is in its vault. */
+  readonly restarts: boolean
 }
 
 export interface Outcome {
@@ -28,7 +31,7 @@ const LONGEST_RUN_MS = 30_000
 const HURRY = 50
 const ORDERS = 6
 
-export async function runOnce({ plan, asks }: Run): Promise<Outcome> {
+export async function runOnce({ plan, asks, restarts }: Run): Promise<Outcome> {
   const proxy = await startProxy(plan)
   const origin = `http://127.0.0.1:${proxy.port}`
   const [agentParty, userParty] = await Promise.all([party(), party()])
@@ -38,10 +41,8 @@ export async function runOnce({ plan, asks }: Run): Promise<Outcome> {
   const acknowledged: string[] = []
   const violations: string[] = []
   try {
-    const shopping = shopFor(
-      { origin, shop, agentParty, userParty, asks, ending: ending.signal },
-      acknowledged,
-    )
+    const scene = { origin, shop, agentParty, userParty, asks, restarts, ending: ending.signal }
+    const shopping = shopFor(scene, acknowledged)
     const ended = await Promise.race([shopping, hung()]).catch(nameOf)
     if (ended.startsWith('!')) violations.push(ended.slice(1))
     violations.push(...broken(shop, proxy, acknowledged))
@@ -59,12 +60,13 @@ interface Scene {
   readonly agentParty: Party
   readonly userParty: Party
   readonly asks: boolean
+  readonly restarts: boolean
   readonly ending: AbortSignal
 }
 
 /** @returns `session` when everything went well in the end */
 async function shopFor(scene: Scene, acknowledged: string[]): Promise<string> {
-  const { origin, shop, agentParty, userParty, asks, ending } = scene
+  const { origin, shop, agentParty, userParty, asks, restarts, ending } = scene
   const user = createUser({ identity: userParty })
   const link = user.linkTo({
     origin,
@@ -74,15 +76,18 @@ async function shopFor(scene: Scene, acknowledged: string[]): Promise<string> {
     fetch: (url, init) => fetch(url.replace(origin, `http://127.0.0.1:${shop.port}`), init),
   })
   if (asks) void approveAll(link, ending)
-  const agent = createAgent({
-    identity: agentParty,
-    allowPlaintextOnLoopback: true,
-    answerWithin: 1000,
-    headWithin: 1000,
-    pollSeconds: 1,
-    sleep: (milliseconds, signal) => pause(milliseconds / HURRY, signal),
-  })
-  const session = await agent.connect(origin, {
+  const vault = restarts ? { vault: memoryVault(agentParty) } : {}
+  const newAgent = () =>
+    createAgent({
+      identity: agentParty,
+      ...vault,
+      allowPlaintextOnLoopback: true,
+      answerWithin: 1000,
+      headWithin: 1000,
+      pollSeconds: 1,
+      sleep: (milliseconds, signal) => pause(milliseconds / HURRY, signal),
+    })
+  let session = await newAgent().connect(origin, {
     authorization: await user.authorize({
       clientDid: agentParty.did,
       scopes: SCOPES,
@@ -90,6 +95,7 @@ async function shopFor(scene: Scene, acknowledged: string[]): Promise<string> {
       audience: shop.identity.did,
     }),
     scopes: SCOPES,
+    keep: restarts,
     signal: ending,
   })
   const [first, second] = [0, 1].map((half) =>
@@ -101,6 +107,7 @@ async function shopFor(scene: Scene, acknowledged: string[]): Promise<string> {
     stream(session),
   ])
   await all([session.rotate(), session.renew(), search(session)])
+  if (restarts) session = (await newAgent().resume(origin)) ?? session
   await all([...(second ?? []).map((ref) => order(session, ref, acknowledged)), session.rotate()])
   await session.close()
   return 'session'

@@ -7,12 +7,12 @@ const PROBABILITIES = [0.02, 0.1, 0.25, 0.5]
 
 /** Of every eight runs three have one fault alone, each kind at each message in turn; the others are random, some gentle, some wild. */
 export function runOf(seed: number): Run {
-  const asks = seed % 2 === 1
+  const ways = { asks: seed % 2 === 1, restarts: seed % 3 === 2 }
   if (seed % 8 < 5) {
     const probability = PROBABILITIES[seed % PROBABILITIES.length] ?? 0.1
-    return { plan: randomPlan(seed, probability), asks }
+    return { plan: randomPlan(seed, probability), ...ways }
   }
-  return { plan: single(Math.floor(seed / 8) * 3 + (seed % 8) - 5), asks }
+  return { plan: single(Math.floor(seed / 8) * 3 + (seed % 8) - 5), ...ways }
 }
 
 function single(number: number): Plan {
