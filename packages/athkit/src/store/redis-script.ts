@@ -127,14 +127,3 @@ return reply`
 
 /** Keys: the four of the partition. Arguments: Unix seconds, the operations as JSON. */
 export const TRANSACT = [CELLS, LIST, MARK, COUNT, OPERATIONS, APPLY].join('\n')
-
-/** Keys: the four of the partition. Arguments: Unix seconds, how many fields at most. */
-export const SWEEP = `
-local cells, names, ends = KEYS[1], KEYS[2], KEYS[3]
-local expired = redis.call('ZRANGEBYSCORE', ends, '-inf', ARGV[1], 'LIMIT', 0, tonumber(ARGV[2]))
-for _, name in ipairs(expired) do
-  redis.call('HDEL', cells, name)
-  redis.call('ZREM', ends, name)
-  if string.sub(name, 1, 1) == 'r' then redis.call('ZREM', names, string.sub(name, 2)) end
-end
-return #expired`

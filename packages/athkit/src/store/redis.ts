@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AthError } from '../errors.ts'
 import { type Commands, commandsOf, type IoRedis, type NodeRedis, type Script } from './redis-client.ts'
-import { SWEEP, TRANSACT } from './redis-script.ts'
+import { TRANSACT } from './redis-script.ts'
 import type { Operation, Outcome, Row, Store, StoredRow } from './store.ts'
 
 export type { IoRedis, NodeRedis } from './redis-client.ts'
@@ -68,7 +68,6 @@ function settingOf(answer: unknown): string | undefined {
 
 const script = (text: string): Script => ({ text, sha: createHash('sha1').update(text).digest('hex') })
 const transaction = script(TRANSACT)
-const sweeping = script(SWEEP)
 
 function storeOf(commands: Commands, prefix: string, within: <T>(work: Promise<T>) => Promise<T>): Store {
   let closed = false
@@ -116,16 +115,8 @@ function storeOf(commands: Commands, prefix: string, within: <T>(work: Promise<T
         }
       }
     },
-    async sweep(now, limit) {
-      let swept = 0
-      for await (const tags of keys('ends')) {
-        for (const tag of tags) {
-          if (swept >= limit) return swept
-          swept += Number(await run(sweeping, tag, [String(now), String(limit - swept)]))
-        }
-      }
-      return swept
-    },
+    // Redis forgets partitions by itself, and what has expired in one goes as others are written.
+    sweep: async () => 0,
     async close() {
       closed = true
       await Promise.allSettled(underWay)

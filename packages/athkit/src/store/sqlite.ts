@@ -11,13 +11,21 @@ import { decodeWindow, encodeWindow } from './window.ts'
  * Several processes may share the file.
  *
  * @param file a path, or `:memory:`
+ * @param maxBytes how large the file may grow; then what needs more fails with `store_unavailable`, until something expires. Without it
+ *   the disk is the limit, and full it is the same
  * @throws Error when the file cannot be opened, or there is no SQLite: Node ≥ 22.13 has one, else install the peer `libsql`
  */
-export async function sqlite(file: string): Promise<Store> {
+export async function sqlite(file: string, { maxBytes }: { maxBytes?: number } = {}): Promise<Store> {
   if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
   const database = await openDatabase(file)
   database.exec(SCHEMA)
+  if (maxBytes !== undefined) limit(database, maxBytes)
   return storeOf(database)
+}
+
+function limit(database: Database, maxBytes: number): void {
+  const { page_size: size } = database.prepare('PRAGMA page_size').get() as { page_size: number }
+  database.prepare(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / size))}`).get()
 }
 
 const SCHEMA = `

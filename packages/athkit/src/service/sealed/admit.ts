@@ -6,6 +6,7 @@ import type { ServiceContext } from '../context.ts'
 import { usedKey } from '../revocation/grants.ts'
 import { windowEndsAt } from '../windows.ts'
 import { confirm, isFirst } from './confirm.ts'
+import { forsakeClaim, isUnknown } from './forsaken.ts'
 import {
   type Claim,
   claimOperation,
@@ -47,9 +48,11 @@ export interface Admitted {
  */
 export async function admit(context: ServiceContext, candidate: Candidate): Promise<Admitted> {
   const { claim } = candidate
+  const { partition } = candidate.known
   let held: HeldClaim | undefined
+  let marked: Marked | undefined
   try {
-    const marked = await mark(context, candidate)
+    marked = await mark(context, candidate)
     if (claim !== undefined && marked.claimed?.stored === true && marked.claimed.row !== undefined) {
       held = { ...claim, version: marked.claimed.row.version }
     }
@@ -58,7 +61,9 @@ export async function admit(context: ServiceContext, candidate: Candidate): Prom
     const settled = await settleClaim(context, claim, marked.claimed, claims.scope.split(' '))
     return isKept(settled) ? { claims, kept: settled } : { claims, held: settled }
   } catch (error) {
-    if (held !== undefined) await releaseClaim(context, candidate.known.partition, held)
+    if (held !== undefined) await releaseClaim(context, partition, held)
+    else if (claim !== undefined && marked === undefined && isUnknown(error))
+      forsakeClaim(context, partition, claim)
     else if (claim !== undefined) dropClaim(context, claim)
     throw error
   }

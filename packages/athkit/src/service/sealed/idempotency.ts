@@ -4,6 +4,7 @@ import { refuse } from '../../errors.ts'
 import type { Operation, Put, PutResult, Row } from '../../store/store.ts'
 import type { Spending } from '../budget/index.ts'
 import type { ServiceContext } from '../context.ts'
+import { forsakeClaim } from './forsaken.ts'
 import { nodeState } from './state.ts'
 
 /** ATH-7.7. */
@@ -105,10 +106,17 @@ export async function enterClaim(
   claim: Claim,
   scopes: readonly string[],
 ): Promise<HeldClaim | KeptAnswer> {
+  let result: PutResult
   try {
     const operations = [claimOperation(context, claim)] as const
     const { results } = await context.store.transact(partition, operations, context.now())
-    return await settleClaim(context, claim, results[0] as PutResult, scopes)
+    result = results[0] as PutResult
+  } catch (error) {
+    forsakeClaim(context, partition, claim)
+    throw error
+  }
+  try {
+    return await settleClaim(context, claim, result, scopes)
   } catch (error) {
     dropClaim(context, claim)
     throw error
