@@ -40,7 +40,7 @@ const ARROWS = new Map<string, readonly string[]>([
   ],
   ['http', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'store', 'service']],
   ['policy-node', ['errors', 'crypto', 'service']],
-  ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'service', 'http']],
+  ['registry', ['errors', 'crypto', 'net', 'did', 'client', 'store', 'audit', 'service', 'http']],
   ['adapters', ['errors', 'crypto', 'net', 'service', 'http']],
   ['vectors', ['errors', 'crypto', 'did', 'token', 'session', 'handshake', 'messages', 'audit']],
 ])

@@ -48,7 +48,7 @@ async function serve(options: RegistryOptions): Promise<void> {
   )
   const store = await sqlite(options.db)
   const { namesPerDay, operationsPerMinute } = options
-  const { handler } = createRegistry({
+  const registry = createRegistry({
     store,
     limits: { namesPerDay, operationsPerMinute },
     onEvent: (event) => {
@@ -58,7 +58,8 @@ async function serve(options: RegistryOptions): Promise<void> {
     },
   })
   const listener = toNodeListener(
-    async (request, caller) => (await handler(request, caller)) ?? new Response(null, { status: 404 }),
+    async (request, caller) =>
+      (await registry.handler(request, caller)) ?? new Response(null, { status: 404 }),
   )
   for (const server of at.servers) server.on('request', listener)
   console.log(JSON.stringify({ origin: at.origin }))
@@ -66,6 +67,7 @@ async function serve(options: RegistryOptions): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   at.close()
+  await registry.close()
   await store.close()
 }
 

@@ -1,3 +1,4 @@
+import { createAudit } from '../audit/index.ts'
 import type { Json } from '../crypto/json.ts'
 import type { DidOperation, DidState } from '../did/history.ts'
 import { acceptOperation, type Registry, resolutionOf, subjectOf } from '../did/registry.ts'
@@ -21,6 +22,8 @@ export interface RegistryService extends Registry, Host {
   submit(operation: Json, caller?: Caller): Promise<DidState>
   /** What stands for the DID, in this spelling. */
   entry(did: string): Promise<Entry | undefined>
+  /** Every operation that was taken has its place in the audit when this resolves; the store is closed behind it (ATH-10). */
+  close(): Promise<void>
   /** `POST /1.0/operations`, `GET /1.0/identifiers/{did}`, `GET /1.0/history/{did}`; undefined for other paths. */
   readonly handler: Handler
 }
@@ -33,6 +36,8 @@ export function createRegistry(options: RegistryOptions): RegistryService {
   const now = () => Math.floor(nowMs() / 1000)
   const emit = emitterOf(options.onEvent)
   const admission = admissionOf(limits, nowMs)
+  const failed = (cause: unknown) => emit({ type: 'failed', where: 'audit', cause })
+  const audit = createAudit({ store, signer: options.audit?.signer, now, failed }, options.audit)
 
   async function entry(did: string): Promise<Entry | undefined> {
     const read = await readEntry(store, did, now())
@@ -52,9 +57,10 @@ export function createRegistry(options: RegistryOptions): RegistryService {
         await admitOperation?.(accepted, caller)
         if (state.seq === 0) await countName(options, limits, caller.address, nowMs())
       }
-      await commitOperation(store, accepted, state, before, now())
+      const address = caller?.address ?? 'here'
+      await commitOperation(store, accepted, state, before, { audit, now: now(), address })
       const { seq, head } = state
-      emit({ type: 'did_operation', did, op: accepted.op, seq, head, address: caller?.address ?? 'here' })
+      emit({ type: 'did_operation', did, op: accepted.op, seq, head, address })
       return state
     },
     history: (did) => readOperations(store, did, now()),
@@ -64,6 +70,7 @@ export function createRegistry(options: RegistryOptions): RegistryService {
       const found = await entry(did)
       return found && { ...resolutionOf(found.state), registry: { verifiesOrigins } }
     },
+    close: () => audit.close(),
     admit: ({ address }) => admission.request(address),
     emit,
     now,

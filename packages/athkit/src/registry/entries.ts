@@ -1,3 +1,4 @@
+import type { Audit, AuditFact } from '../audit/index.ts'
 import { utf8 } from '../crypto/bytes.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import type { DidOperation, DidState } from '../did/history.ts'
@@ -53,8 +54,27 @@ export async function readOperations(
   return (results[1] ?? []).map(({ value }) => JSON.parse(value))
 }
 
+export interface Commit {
+  readonly audit: Audit
+  /** Unix seconds. */
+  readonly now: number
+  /** Of whoever submitted it. */
+  readonly address: string
+}
+
+/** What the audit has of it (ATH-10); the operation itself stands in the history. */
+function factOf(
+  { did, seq, head, deactivated }: DidState,
+  before: ReadEntry | undefined,
+  timestamp: number,
+  address: string,
+): AuditFact {
+  const op = deactivated ? 'deactivate' : before === undefined ? 'create' : 'update'
+  return { event: 'DID operation', timestamp, detail: { did, op, seq, head, address } }
+}
+
 /**
- * Keeps an operation that was verified against `before`.
+ * Keeps an operation that was verified against `before`, and writes down for the audit that it was.
  *
  * @throws HandshakeError `out_of_order` when another was first, `message_too_large` when the history is full
  */
@@ -63,22 +83,27 @@ export async function commitOperation(
   operation: JsonObject & { readonly timestamp: number },
   state: DidState,
   before: ReadEntry | undefined,
-  now: number,
+  { audit, now, address }: Commit,
 ): Promise<void> {
   const text = JSON.stringify(operation)
   const bytes = (before?.entry.bytes ?? 0) + utf8(text).length
   checkRoom(state, bytes)
   const { timestamp } = operation
   const entry: Entry = { state, bytes, created: before?.entry.created ?? timestamp, updated: timestamp }
-  const { outcome } = await store.transact(
-    partitionOf(state.did),
-    [
-      { op: 'put', key: 'state', value: JSON.stringify(entry), if: before?.version ?? 'absent' },
-      { op: 'put', key: keyOf(state.seq), value: text },
-    ],
-    now,
-  )
-  if (outcome !== 'done') throw refuse('out_of_order', 'another was first', { rule: 'ATH-4.6' })
+  const partition = partitionOf(state.did)
+  const written = audit.begin([factOf(state, before, now, address)])
+  const operations = [
+    { op: 'put', key: 'state', value: JSON.stringify(entry), if: before?.version ?? 'absent' },
+    { op: 'put', key: keyOf(state.seq), value: text },
+    ...written.operations,
+  ] as const
+  const { outcome } = await store.transact(partition, operations, now).catch((error: unknown) => {
+    written.unknown()
+    throw error
+  })
+  if (outcome === 'done') return written.settle(partition)
+  written.discard()
+  throw refuse('out_of_order', 'another was first', { rule: 'ATH-4.6' })
 }
 
 /** What nobody could read any more is not kept; the end of a DID always has room. */

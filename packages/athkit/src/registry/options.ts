@@ -1,3 +1,5 @@
+import { type AuditOptions, auditMistakes } from '../audit/index.ts'
+import type { Signer } from '../crypto/keys.ts'
 import type { DidOperation } from '../did/history.ts'
 import type { ServiceEvent } from '../service/events.ts'
 import type { Store } from '../store/store.ts'
@@ -16,6 +18,8 @@ export interface RegistryOptions {
     caller: { readonly address: string },
   ) => void | Promise<void>
   readonly onEvent?: (event: RegistryEvent) => void
+  /** Its audit (ATH-10): how the chain of this process is named, and who signs its heads; there are none without `signer`. */
+  readonly audit?: AuditOptions & { readonly signer?: Signer }
   /** Unix milliseconds. */
   readonly clock?: () => number
 }
@@ -61,6 +65,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof RegistryOptions>([
   'verifiesOrigins',
   'admitOperation',
   'onEvent',
+  'audit',
   'clock',
 ])
 
@@ -75,6 +80,9 @@ export function checkRegistryOptions(options: RegistryOptions): RegistryLimits {
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(options.basePath ?? '')) {
     throw wrong('basePath is a path without a slash at its end, such as /registry')
   }
+  const { signer: _, ...audit } = options.audit ?? {}
+  const [mistake] = auditMistakes(audit)
+  if (mistake !== undefined) throw wrong(mistake)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw wrong(`limits: there is no ${JSON.stringify(name)}`)

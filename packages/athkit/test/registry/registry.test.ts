@@ -2,6 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { exportAudit, verifyAudit } from '../../src/audit/index.ts'
+import type { JsonObject } from '../../src/crypto/json.ts'
+import { generateSigner } from '../../src/crypto/keys.ts'
 import { type DidState, deactivateOperation, updateOperation } from '../../src/did/index.ts'
 import { createRegistry } from '../../src/registry/index.ts'
 import { memory } from '../../src/store/memory.ts'
@@ -26,7 +29,9 @@ describe('a registry on SQLite', () => {
     const file = join(folder, 'restart.db')
     const shop = await named()
     const before = await sqlite(file)
-    const state = await createRegistry({ store: before, clock }).submit(shop.create)
+    const registry = createRegistry({ store: before, clock })
+    const state = await registry.submit(shop.create)
+    await registry.close()
     await before.close()
     const after = createRegistry({ store: await sqlite(file), clock })
     expect(await after.state(NAME)).toEqual(state)
@@ -47,6 +52,34 @@ test('of two nodes on one store that change one DID at once, one does', async ()
   const outcomes = await Promise.allSettled(rivals.map((rival, at) => nodes[at]?.submit(rival)))
   expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   expect(await nodes[1].history(NAME)).toHaveLength(2)
+})
+
+test('what was taken is in the audit, with the state it made, and what was refused is not (ATH-10)', async () => {
+  const store = memory()
+  const [shop, signer] = [await named(), await generateSigner()]
+  const registry = createRegistry({ store, clock, audit: { process: 'registry-1', signer } })
+  const state = await registry.submit(shop.create, { address: '192.0.2.7' })
+  const change = { state, signers: [shop.controlling], now: NOW }
+  const end = await deactivateOperation(change)
+  const rivals = [end, await updateOperation({ ...change, document: shop.document })]
+  await Promise.allSettled(rivals.map((rival) => registry.submit(rival, { address: '192.0.2.8' })))
+  await registry.close()
+  const lines: JsonObject[] = []
+  for await (const line of exportAudit(store, NOW)) lines.push(line as unknown as JsonObject)
+  expect(await verifyAudit(lines, signer.publicKey)).toMatchObject({
+    heads: 1,
+    findings: [],
+    chains: [{ count: 2 }],
+  })
+  const { seq, head } = (await registry.state(NAME)) as DidState
+  expect(lines).toMatchObject([
+    {
+      event: 'DID operation',
+      detail: { did: NAME, op: 'create', seq: 0, head: state.head, address: '192.0.2.7' },
+    },
+    { event: 'DID operation', detail: { did: NAME, seq, head, address: '192.0.2.8' } },
+    { type: 'audit_head', process: 'registry-1', seq: 1 },
+  ])
 })
 
 test('a history takes a thousand operations, and the last of them is its end', async () => {
