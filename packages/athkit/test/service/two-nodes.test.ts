@@ -11,7 +11,7 @@ import { pairPartition } from '../../src/service/rows.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createUser } from '../../src/user/index.ts'
 import { otherNode, sealedShop, seed } from './sealed/session.ts'
-import { ASK_NOBODY, ORIGIN, open, type Shop } from './shop.ts'
+import { ASK_NOBODY, agentOf, ORIGIN, open, type Shop } from './shop.ts'
 
 const enforcers = new Map([['order_budget', budget()]])
 
@@ -131,6 +131,23 @@ describe.each(Object.entries(PLACES))('two nodes and an operator on %s', (name, 
     for (let i = 0; i < 5; i++) expect((await session.fetch('/')).status).toBe(200)
     await session.close()
     expect(turn).toBeGreaterThan(14)
+  })
+
+  test('who waits at one node hears within seconds what is answered at the other', {
+    timeout: 30_000,
+  }, async () => {
+    const { at, other } = await world()
+    const [first, second] = [open(at), open({ ...at, store: other.store })]
+    const agent = await agentOf(first)
+    await agent.post([agent.m3, await agent.m5()] as never)
+    const waiting = agent.get(20)
+    const [question] = await second.wallet.pending()
+    if (question === undefined) throw new Error('no question')
+    const answered = await second.wallet.post(question, (await second.wallet.respond(question)) as never)
+    expect(answered.status).toBe(200)
+    const startedAt = performance.now()
+    expect(await waiting).toMatchObject({ status: 200 })
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   test('what one node has marked is a replay at the other, also of twenty at once', {
