@@ -1,5 +1,5 @@
 import { randomId } from '../crypto/random.ts'
-import type { Append, OutboxEntry } from '../store/store.ts'
+import type { Append, Operation, OutboxEntry, Outcome, ResultOf } from '../store/store.ts'
 import { createChainWriter } from './chain-writer.ts'
 import type { AuditFact, AuditRecord } from './entry.ts'
 import { createHeads } from './heads.ts'
@@ -14,11 +14,26 @@ export interface Audit {
   readonly process: string
   /** The operations that write facts down. What became of their transaction must be told. */
   begin(facts: readonly AuditFact[]): Begun
+  /**
+   * A transaction of the store, with facts written down in it: durable together, or neither.
+   *
+   * @param operations those that can stop or abort it; the audit's come behind them
+   * @throws AthError `store_unavailable`
+   */
+  write<const Ops extends readonly Operation[]>(
+    partition: string,
+    operations: Ops,
+    facts: readonly AuditFact[],
+  ): Promise<OutcomeOf<Ops>>
   /** Gives everything that is durable its place, and signs the head. @throws AthError `store_unavailable` */
   flush(): Promise<void>
   /** {@link flush}, and nothing in the background after it. */
   close(): Promise<void>
 }
+
+export type OutcomeOf<Ops extends readonly Operation[]> = Outcome<{
+  readonly [I in keyof Ops]: ResultOf<Ops[I]>
+}>
 
 export interface Begun {
   readonly operations: readonly Append[]
@@ -32,6 +47,7 @@ export interface Begun {
 
 const CHAIN_AFTER_MS = 100
 const AGAIN_AFTER_MS = 1000
+const MOST_PATIENCE_MS = 60_000
 const START_AFTER_MS = 1000
 
 /** More than this is left in the outboxes, and read from there. */
@@ -50,6 +66,7 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
   let isNew = options.process === undefined
   let mustScan = !isNew
   let closed = false
+  let patience = AGAIN_AFTER_MS
   let timer: ReturnType<typeof setTimeout> | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -63,10 +80,16 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
     if (timer !== undefined || closed) return
     timer = setTimeout(() => {
       timer = undefined
-      inTurn(chain).catch((cause: unknown) => {
-        deps.failed(cause)
-        schedule(AGAIN_AFTER_MS)
-      })
+      inTurn(chain).then(
+        () => {
+          patience = AGAIN_AFTER_MS
+        },
+        (cause: unknown) => {
+          deps.failed(cause)
+          schedule(patience)
+          patience = Math.min(2 * patience, MOST_PATIENCE_MS)
+        },
+      )
     }, milliseconds)
     unref(timer)
   }
@@ -122,32 +145,46 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
     })
   }
 
+  function begin(facts: readonly AuditFact[]): Begun {
+    const records = facts.map((fact): AuditRecord => ({ id: randomId(), process, ...fact }))
+    const began = generation
+    const entries = records.map((record) => ({ id: record.id, value: JSON.stringify(record) }))
+    for (const { id } of entries) underWay.set(id, began)
+    const end = () => {
+      for (const { id } of entries) underWay.delete(id)
+    }
+    return {
+      operations: entries.map((entry) => ({ op: 'append', ...entry })),
+      settle(partition) {
+        end()
+        if (entries.length === 0) return
+        if (began !== generation || queue.length >= MOST_QUEUED) mustScan = true
+        else queue.push(...entries.map((entry) => ({ partition, ...entry })))
+        schedule()
+      },
+      discard: end,
+      unknown() {
+        end()
+        if (entries.length === 0) return
+        mustScan = true
+        schedule(AGAIN_AFTER_MS)
+      },
+    }
+  }
+
   return {
     process,
-    begin(facts) {
-      const records = facts.map((fact): AuditRecord => ({ id: randomId(), process, ...fact }))
-      const began = generation
-      const entries = records.map((record) => ({ id: record.id, value: JSON.stringify(record) }))
-      for (const { id } of entries) underWay.set(id, began)
-      const end = () => {
-        for (const { id } of entries) underWay.delete(id)
-      }
-      return {
-        operations: entries.map((entry) => ({ op: 'append', ...entry })),
-        settle(partition) {
-          end()
-          if (entries.length === 0) return
-          if (began !== generation || queue.length >= MOST_QUEUED) mustScan = true
-          else queue.push(...entries.map((entry) => ({ partition, ...entry })))
-          schedule()
-        },
-        discard: end,
-        unknown() {
-          end()
-          if (entries.length === 0) return
-          mustScan = true
-          schedule(AGAIN_AFTER_MS)
-        },
+    begin,
+    async write(partition, operations, facts) {
+      const begun = begin(facts)
+      try {
+        const outcome = await store.transact(partition, [...operations, ...begun.operations], now())
+        if (outcome.outcome === 'done') begun.settle(partition)
+        else begun.discard()
+        return outcome as never
+      } catch (error) {
+        begun.unknown()
+        throw error
       }
     },
     flush,

@@ -1,4 +1,4 @@
-export { type Audit, type Begun, createAudit } from './audit.ts'
+export { type Audit, type Begun, createAudit, type OutcomeOf } from './audit.ts'
 export { BrokenChain, type ChainExpectation, verifyChain } from './chain.ts'
 export type { AuditEntry, AuditEvent, AuditFact, AuditHead } from './entry.ts'
 export { type AuditDeps, type AuditOptions, auditMistakes } from './options.ts'

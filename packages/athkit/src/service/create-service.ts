@@ -182,7 +182,7 @@ function contextOf(options: ServiceOptions, application: ServiceContext['applica
     tell(event)
     // Of the process and of no request: so nothing waits for its entry (ATH-10).
     if (event.type !== 'warning' && event.type !== 'policy_reloaded') return
-    write({ store, audit, now }, chainPartition(audit.process), [], [event]).catch(failed)
+    write({ audit, now }, chainPartition(audit.process), [], [event]).catch(failed)
   }
   const known = {
     scopes: check.checkScopes(options),

@@ -1,10 +1,11 @@
-import type { Operation, Outcome, ResultOf } from '../store/store.ts'
+import type { OutcomeOf } from '../audit/index.ts'
+import type { Operation } from '../store/store.ts'
 import { factsOf } from './audit-facts.ts'
 import type { ServiceContext } from './context.ts'
 import type { ServiceEvent } from './events.ts'
 
 /** What it takes to write something down. */
-export type Recording = Pick<ServiceContext, 'store' | 'audit' | 'now' | 'emit'>
+export type Recording = Pick<ServiceContext, 'audit' | 'now' | 'emit'>
 
 /**
  * A transaction, with what it means written down in it for the audit (ATH-10): durable together, or neither. Once it is done, the
@@ -24,8 +25,6 @@ export async function record<const Ops extends readonly Operation[]>(
   return outcome
 }
 
-type OutcomeOf<Ops extends readonly Operation[]> = Outcome<{ readonly [I in keyof Ops]: ResultOf<Ops[I]> }>
-
 /** {@link record}, for events that go with no state of their own: a transaction only where there is something to write down. */
 export async function recordAlone(
   context: Recording,
@@ -38,21 +37,16 @@ export async function recordAlone(
 }
 
 /** {@link record}, for events that are told by somebody else, or told already. */
-export async function write<const Ops extends readonly Operation[]>(
-  context: Omit<Recording, 'emit'>,
+export function write<const Ops extends readonly Operation[]>(
+  { audit, now }: Pick<Recording, 'audit' | 'now'>,
   partition: string,
   operations: Ops,
   events: readonly ServiceEvent[],
 ): Promise<OutcomeOf<Ops>> {
-  const now = context.now()
-  const begun = context.audit.begin(events.flatMap((event) => factsOf(event, now)))
-  try {
-    const outcome = await context.store.transact(partition, [...operations, ...begun.operations], now)
-    if (outcome.outcome === 'done') begun.settle(partition)
-    else begun.discard()
-    return outcome as OutcomeOf<Ops>
-  } catch (error) {
-    begun.unknown()
-    throw error
-  }
+  const at = now()
+  return audit.write(
+    partition,
+    operations,
+    events.flatMap((event) => factsOf(event, at)),
+  )
 }
