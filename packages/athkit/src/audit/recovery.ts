@@ -61,8 +61,8 @@ async function byProcess(store: Store): Promise<ReadonlyMap<string, Found>> {
   const seen = new Set<string>()
   const found = new Map<string, { readonly entry: OutboxEntry; readonly at: number }[]>()
   for await (const entry of store.outbox()) {
-    const record = JSON.parse(entry.value) as Partial<AuditRecord>
-    if (typeof record.process !== 'string' || seen.has(entry.id)) continue
+    const record = recordIn(entry.value)
+    if (typeof record?.process !== 'string' || seen.has(entry.id)) continue
     seen.add(entry.id)
     const at = record.timestamp ?? 0
     const those = found.get(record.process)
@@ -75,4 +75,16 @@ async function byProcess(store: Store): Promise<ReadonlyMap<string, Found>> {
       return [name, { entries: those.map(({ entry }) => entry), oldest: those[0]?.at ?? 0 }]
     }),
   )
+}
+
+/** An outbox may hold what somebody else appended: undefined for what is no record of the audit's. */
+function recordIn(value: string): Partial<AuditRecord> | undefined {
+  try {
+    const record: unknown = JSON.parse(value)
+    return typeof record === 'object' && record !== null && 'event' in record
+      ? (record as Partial<AuditRecord>)
+      : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -130,6 +130,16 @@ describe('a process that dies', () => {
     60_000,
   )
 
+  test('is recovered beside what others have appended to outboxes, which stays', async () => {
+    const store = memory()
+    await processOn(store).write('p', [fact(1)])
+    for (const value of ['no JSON', '[]', 'null', '{"process":"x"}']) {
+      await store.transact('p', [{ op: 'append', id: value, value }], NOW)
+    }
+    await recoverOthers(another(store, 60), 'another', async () => undefined)
+    expect([await chained(store), await waiting(store)]).toEqual([[1], 4])
+  })
+
   test('leaves its entries alone for a while: it may only be slow', async () => {
     const store = memory()
     const slow = processOn(store, { process: 'slow' })
