@@ -167,7 +167,7 @@ function prepare(database: Database) {
       `SELECT value, version FROM cells WHERE partition = ? AND kind = ? AND key = ? AND ${live}`,
     ),
     list: database.prepare(
-      `SELECT key, value, version FROM cells WHERE partition = ? AND kind = 'row' AND substr(key, 1, length(?)) = ? AND ${live}
+      `SELECT key, value, version FROM cells WHERE partition = ? AND kind = 'row' AND key >= ? AND substr(key, 1, length(?)) = ? AND ${live}
          ORDER BY key LIMIT ?`,
     ),
     put: database.prepare(
@@ -210,7 +210,7 @@ function cellsOf(statements: Statements, partition: string, now: number): Cells 
       return found === undefined ? undefined : { value: found.value, version: found.version }
     },
     list: (prefix, limit) =>
-      (statements.list.all(partition, prefix, prefix, now, limit) as Stored[]).map(
+      (statements.list.all(partition, prefix, prefix, prefix, now, limit) as Stored[]).map(
         ({ key, value, version }) => ({ key, value, version }),
       ),
     putRow: (key, value, expiresAt) => ({ value, version: write('row', key, value, expiresAt) }),

@@ -176,7 +176,10 @@ describe.skipIf(!hasRedis)('Redis', () => {
 })
 
 describe('SQLite', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'athkit-trouble-'))
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'athkit-trouble-'))
+  })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   test('a full disk: 503 while it is, and well again when something has expired', async () => {
