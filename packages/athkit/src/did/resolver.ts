@@ -20,6 +20,8 @@ export interface Resolution {
 export interface ResolveOptions {
   /** Passes over the cache, after a key mismatch; heeded once per DID and minute (ATH-4.4). */
   readonly fresh?: boolean
+  /** Seconds: what was found longer ago is looked up again, beside the once in a minute of `fresh`; 300, and never more. */
+  readonly maxAgeSeconds?: number
   /** On whose say-so, as one group of network addresses: nobody has more than a few fetches made at once (ATH-4.4). */
   readonly requester?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -114,8 +116,12 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 
   /** The cached answer stands until there is another: nobody is shut out by a wrong key shown while a registry is out of reach. */
-  async function refresh(did: string, cached: Cached, requester?: string): Promise<Resolution> {
-    const refreshedAt = now()
+  async function refresh(
+    did: string,
+    cached: Cached,
+    refreshedAt: number,
+    requester?: string,
+  ): Promise<Resolution> {
     keep(did, { ...cached, refreshedAt })
     const answer = lookup(did, requester)
     try {
@@ -130,7 +136,7 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 
   return {
-    async resolve(did, { fresh = false, requester, signal } = {}) {
+    async resolve(did, { fresh = false, maxAgeSeconds = FRESH_SECONDS, requester, signal } = {}) {
       const known = keyForms.get(did)
       if (known !== undefined) return known
       const parsed = parseDid(did)
@@ -140,7 +146,9 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       const isFresh = now() - cached.at < (cached.failed ? FAILED_SECONDS : FRESH_SECONDS)
       if (!isFresh) return abortable(remember(did, cached.refreshedAt, requester), signal)
       const mayRefresh = fresh && !cached.failed && now() - cached.refreshedAt >= REFRESH_SECONDS
-      return abortable(mayRefresh ? refresh(did, cached, requester) : cached.answer, signal)
+      const isOld = !cached.failed && now() - cached.at >= maxAgeSeconds
+      if (!mayRefresh && !isOld) return abortable(cached.answer, signal)
+      return abortable(refresh(did, cached, mayRefresh ? now() : cached.refreshedAt, requester), signal)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Signer } from '../../src/crypto/keys.ts'
+import { generateSigner, type Signer } from '../../src/crypto/keys.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import {
   createResolver,
@@ -7,6 +7,7 @@ import {
   deactivateOperation,
   memoryPins,
   registryResolver,
+  rotateKeyOperation,
 } from '../../src/did/index.ts'
 import { createHandshakeRequest } from '../../src/handshake/index.ts'
 import type { Fetch } from '../../src/net/request.ts'
@@ -63,7 +64,7 @@ describe('a deactivated DID ends its party’s grants, and nobody has to ask for
     const other = await session()
     expect((await client.send('GET', '/')).status).toBe(200)
     await deactivate(who())
-    clock.now += 239
+    clock.now += 179
     expect((await client.send('GET', '/')).status).toBe(200)
     clock.now += 2
     // It is found out beside this request …
@@ -95,6 +96,19 @@ describe('a deactivated DID ends its party’s grants, and nobody has to ask for
   })
 })
 
+test('a look does not use up the one that a key mismatch has (ATH-4.4)', async () => {
+  const client = await session()
+  await client.send('GET', '/')
+  clock.now += 200
+  await client.send('GET', '/')
+  await vi.waitFor(() => expect(asked()).toBe(4))
+  const state = (await registry.registry.state(AGENT)) as DidState
+  const next = await generateSigner()
+  const rotation = { state, from: agent.speaking.publicKey, to: next, signers: [agent.controlling] }
+  await registry.submit(await rotateKeyOperation({ ...rotation, now: registry.clock.now }))
+  expect((await at.service.begin(await m1(next), { address: '192.0.2.1' })).id).toBeTruthy()
+})
+
 test('while nobody can say what became of a DID, what was granted stands', async () => {
   const client = await session()
   await client.send('GET', '/')
@@ -111,11 +125,11 @@ test('while nobody can say what became of a DID, what was granted stands', async
   )
 })
 
-test('one look for each party in four minutes, however much is asked; none for a key form', async () => {
+test('one look for each party in three minutes, however much is asked; none for a key form', async () => {
   const client = await session()
   await Promise.all(Array.from({ length: 20 }, () => client.send('GET', '/')))
   expect(asked()).toBe(2)
-  clock.now += 240
+  clock.now += 180
   await Promise.all(Array.from({ length: 20 }, () => client.send('GET', '/')))
   await vi.waitFor(() => expect(asked()).toBe(4))
   const keyForm = await seed(at)

@@ -7,13 +7,15 @@ import { endGrantsOf } from './party.ts'
 
 /**
  * A deactivated DID ends its party's grants (ATH-8), and nobody tells a service that one was. So the parties of the grants that are used
- * here are looked up again while they are, passing over the cache: none is used for longer than a document may be cached (ATH-4.4).
+ * here are looked up again while they are: none is used for longer than a document may be cached (ATH-4.4).
  *
  * Before that time is over it is done beside the requests. Only the first request after a pause waits for it, and no longer than
  * {@link WAIT_MS}: while nobody can say what became of a DID, what was granted stands.
  */
-const DUE_SECONDS = 240
-const OVERDUE_SECONDS = 300
+const DUE_SECONDS = 180
+const OVERDUE_SECONDS = 240
+/** What was found out for a handshake just now is good enough: with it, none is used for longer than 300 s. */
+const MAX_AGE_SECONDS = 60
 /** After one that could not be looked up. */
 const AGAIN_SECONDS = 30
 const WAIT_MS = 2000
@@ -71,7 +73,7 @@ function recheck(context: ServiceContext, did: string): Promise<void> | undefine
 async function look(context: ServiceContext, did: string): Promise<void> {
   let isKnown = false
   try {
-    const { deactivated } = await context.resolver.resolve(did, { fresh: true })
+    const { deactivated } = await context.resolver.resolve(did, { maxAgeSeconds: MAX_AGE_SECONDS })
     if (deactivated === true) return await endDeactivated(context, did)
     isKnown = true
   } catch (cause) {
@@ -82,11 +84,11 @@ async function look(context: ServiceContext, did: string): Promise<void> {
   keep(context, did, { at: context.now() - (isKnown ? 0 : DUE_SECONDS - AGAIN_SECONDS) })
 }
 
-/** Whoever finds a DID deactivated ends its grants, once in five minutes: a stranger may name it again and again. */
+/** Whoever finds a DID deactivated ends its grants, once in three minutes: a stranger may name it again and again. */
 export async function endDeactivated(context: ServiceContext, did: string): Promise<void> {
   const known = looksOf(context).get(did)
   const now = context.now()
-  if (known?.isDeactivated === true && now - known.at < OVERDUE_SECONDS) return
+  if (known?.isDeactivated === true && now - known.at < DUE_SECONDS) return
   await endGrantsOf(context, did, 'the DID was deactivated')
   keep(context, did, { at: now, isDeactivated: true })
 }
