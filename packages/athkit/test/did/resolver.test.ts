@@ -56,6 +56,20 @@ describe('the cache (ATH-4.4)', () => {
     expect(await resolver.resolve(did)).toEqual(at(3))
   })
 
+  test('counts for less where less is asked for, and a key mismatch has its look all the same', async () => {
+    const resolver = open()
+    await resolver.resolve(did)
+    now += 59
+    expect(await resolver.resolve(did, { maxAgeSeconds: 60 })).toEqual(at(1))
+    now += 1
+    expect(await resolver.resolve(did, { maxAgeSeconds: 60 })).toEqual(at(2))
+    expect(await resolver.resolve(did, { fresh: true })).toEqual(at(3))
+    now += 60
+    answer = () => Promise.reject(new Error('out of reach'))
+    expect(await resolver.resolve(did, { maxAgeSeconds: 60 })).toEqual(at(3))
+    expect(await resolver.resolve(did)).toEqual(at(3))
+  })
+
   test('still counts while a registry is out of reach, whoever shows a wrong key meanwhile (ATH-4.3)', async () => {
     const resolver = open()
     await resolver.resolve(did)
