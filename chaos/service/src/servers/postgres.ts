@@ -119,7 +119,14 @@ export async function startPostgres(): Promise<PostgresServer> {
   /** The server and the processes it made for its connections. */
   const signal = (name: NodeJS.Signals) => {
     const children = execFileSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })
-    for (const pid of [child.pid, ...children.trim().split(/\s+/)]) process.kill(Number(pid), name)
+    for (const pid of [child.pid, ...children.trim().split(/\s+/)]) {
+      try {
+        process.kill(Number(pid), name)
+      } catch (error) {
+        // One that has ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    }
   }
 
   await start()
@@ -128,7 +135,12 @@ export async function startPostgres(): Promise<PostgresServer> {
     ask,
     stall: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
-    kill: () => end('SIGKILL'),
+    async kill() {
+      const gone = new Promise((done) => child.once('exit', done))
+      // Alone, those of connections would go on for a moment.
+      signal('SIGKILL')
+      await gone
+    },
     start,
     async promote() {
       await end('SIGINT')
