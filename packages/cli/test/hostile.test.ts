@@ -281,4 +281,28 @@ describe.concurrent('ath connect to a server that breaks them in the session', (
     expect(last).toMatchObject({ ok: true, responses: [{ status: 403, body: { error: 'scope_denied' } }] })
     expect(status).toBe(0)
   }, 60_000)
+
+  test('its own words beside a refusal are told as such, and do not steer the terminal', async () => {
+    const message = 'Not today.\u001b[2K Call \u202e 911'
+    const refusal = {
+      type: 'error',
+      code: 403,
+      error: 'policy_denied',
+      message,
+      retryable: false,
+      timestamp: 0,
+    }
+    const options: Options = {
+      intercept: ({ path }) => (path === '/ath/handshake' ? json(403, refusal) : undefined),
+    }
+    const { last, status } = await connect(options)
+    expect(last).toMatchObject({
+      ok: false,
+      error: 'policy_denied',
+      said: expect.stringContaining('Not today.'),
+    })
+    expect(last).not.toHaveProperty('rule')
+    expect(['\u001b', '\u202e'].filter((one) => String(last.said).includes(one))).toEqual([])
+    expect(status).toBe(4)
+  }, 60_000)
 })
