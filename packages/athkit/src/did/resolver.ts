@@ -74,6 +74,7 @@ interface Cached {
 export function createResolver(options: ResolverOptions = {}): Resolver {
   const now = options.now ?? (() => Math.floor(Date.now() / 1000))
   const cache = new Map<string, Cached>()
+  const lookingPast = new Map<string, Promise<Resolution>>()
   const keyForms = new Map<string, Resolution>()
 
   /** It says all there is to know: this saves decoding it, and importing the key, once more. */
@@ -135,6 +136,13 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
     return answer
   }
 
+  /** After a key mismatch. Whoever else meets another key meanwhile waits for the same look: the minute's one is theirs too. */
+  function lookPast(did: string, cached: Cached, requester?: string): Promise<Resolution> {
+    const looking = refresh(did, cached, now(), requester).finally(() => lookingPast.delete(did))
+    lookingPast.set(did, looking)
+    return looking
+  }
+
   return {
     async resolve(did, { fresh = false, maxAgeSeconds = FRESH_SECONDS, requester, signal } = {}) {
       const known = keyForms.get(did)
@@ -145,10 +153,12 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       if (cached === undefined) return abortable(remember(did, 0, requester), signal)
       const isFresh = now() - cached.at < (cached.failed ? FAILED_SECONDS : FRESH_SECONDS)
       if (!isFresh) return abortable(remember(did, cached.refreshedAt, requester), signal)
-      const mayRefresh = fresh && !cached.failed && now() - cached.refreshedAt >= REFRESH_SECONDS
+      const looking = fresh ? lookingPast.get(did) : undefined
+      if (looking !== undefined) return abortable(looking, signal)
+      const mayLook = fresh && !cached.failed && now() - cached.refreshedAt >= REFRESH_SECONDS
+      if (mayLook) return abortable(lookPast(did, cached, requester), signal)
       const isOld = !cached.failed && now() - cached.at >= maxAgeSeconds
-      if (!mayRefresh && !isOld) return abortable(cached.answer, signal)
-      return abortable(refresh(did, cached, mayRefresh ? now() : cached.refreshedAt, requester), signal)
+      return abortable(isOld ? refresh(did, cached, cached.refreshedAt, requester) : cached.answer, signal)
     },
   }
 }

@@ -70,6 +70,17 @@ describe('the cache (ATH-4.4)', () => {
     expect(await resolver.resolve(did)).toEqual(at(3))
   })
 
+  test('a look that is under way is everybody’s who meets another key meanwhile', async () => {
+    const resolver = open()
+    await resolver.resolve(did)
+    const both = await Promise.all([
+      resolver.resolve(did, { fresh: true }),
+      resolver.resolve(did, { fresh: true }),
+    ])
+    expect(both).toEqual([at(2), at(2)])
+    expect(asked).toBe(2)
+  })
+
   test('still counts while a registry is out of reach, whoever shows a wrong key meanwhile (ATH-4.3)', async () => {
     const resolver = open()
     await resolver.resolve(did)
