@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { makeLocalCertificates } from '@athkit-examples/shop/certificates'
 import { athHono, requireScope } from 'athkit/adapters/hono'
 import { toNodeListener } from 'athkit/adapters/node'
+import { createHandler, type Handler } from 'athkit/http'
 import { createService } from 'athkit/service'
 import { Hono } from 'hono'
 import { verifyDpop } from './dpop.ts'
@@ -50,18 +51,20 @@ app.put('/dpop', async (c) =>
   (await verifyDpop(c.req.raw, `${origin}/dpop`)) ? answer() : new Response(null, { status: 401 }),
 )
 app.put('/sealed', requireScope('goods:read'), (c) => answerTo(c.req.raw))
-/** Microseconds of CPU while the app handles requests; it is right while they come one at a time. */
+const handle = createHandler(service)
+/** Microseconds of CPU while messages of handshakes are handled; it is right while they come one at a time. */
 let spent = 0
-const measured = async (request: Request, address: string) => {
+const measured: Handler = async (request, caller) => {
+  const isMessage = request.url.includes(service.endpoints.handshake_endpoint)
   const before = process.cpuUsage()
-  const response = await app.fetch(request, { address })
+  const response = await handle(request, caller)
   const { user, system } = process.cpuUsage(before)
-  spent += user + system
+  if (isMessage) spent += user + system
   return response
 }
 server.on(
   'request',
-  toNodeListener((request, { address }) => measured(request, address)),
+  toNodeListener(async (request, caller) => (await measured(request, caller)) ?? app.fetch(request, caller)),
 )
 
 const answers: Record<Question, () => unknown> = {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { listenOnLoopback, makeLocalCertificates } from '@athkit/cli/loopback'
 import { openStore } from '@athkit/cli/store'
 import { toNodeListener } from 'athkit/adapters/node'
-import { createHealth } from 'athkit/http'
+import { createHandler, createHealth } from 'athkit/http'
 import { followPolicyFile, readPolicyFile } from 'athkit/policy-node'
 import { storePins } from 'athkit/registry'
 import {
@@ -55,8 +55,10 @@ async function main(options: ShopOptions): Promise<void> {
   if (options.policy !== undefined) followPolicyFile(options.policy, service)
   const api = createApi(service, store)
   const health = createHealth(service)
+  const ath = createHandler(service)
   const listener = toNodeListener(
-    async (request, { address }) => (await health(request)) ?? api.fetch(request, { address }),
+    async (request, caller) =>
+      (await ath(request, caller)) ?? (await health(request)) ?? api.fetch(request, caller),
   )
   for (const server of servers) server.on('request', listener)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

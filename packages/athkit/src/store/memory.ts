@@ -9,13 +9,18 @@ interface Cell<Value> {
   readonly expiresAt: number | undefined
 }
 
-interface Partition {
-  readonly rows: Map<string, Cell<Row>>
-  readonly windows: Map<string, Cell<ReplayWindow>>
-  readonly counters: Map<string, Cell<Events>>
+interface Kinds {
+  rows: Row
+  windows: ReplayWindow
+  counters: Events
   /** Their versions tell in which order they were appended. */
-  readonly outbox: Map<string, Cell<Row>>
+  outbox: Row
 }
+
+type Cellar<Kind extends keyof Kinds> = Map<string, Cell<Kinds[Kind]>>
+
+/** A kind has its map once there is something in it: most partitions hold a row or two, and there are many. */
+type Partition = { [Kind in keyof Kinds]?: Cellar<Kind> }
 
 /**
  * The contract in the memory of one process: for tests, and for services that may forget everything when they stop. Each transaction
@@ -28,7 +33,7 @@ export function memory(): Store {
 
   function transact(name: string, operations: readonly Operation[], now: number) {
     if (closed) throw new AthError('store_unavailable', 'the store is closed')
-    const partition = partitions.get(name) ?? emptyPartition()
+    const partition = partitions.get(name) ?? {}
     const undo: (() => void)[] = []
     const outcome = run(
       cellsOf(partition, now, undo, () => ++version),
@@ -44,14 +49,14 @@ export function memory(): Store {
     transact: async (partition, operations, now) => transact(partition, operations, now) as never,
     async *outbox() {
       for (const [name, { outbox }] of [...partitions]) {
-        const entries = [...outbox].map(([id, { value }]) => ({ id, ...value }))
+        const entries = [...(outbox ?? [])].map(([id, { value }]) => ({ id, ...value }))
         entries.sort((one, other) => one.version - other.version)
         for (const { id, value } of entries) yield { partition: name, id, value }
       }
     },
     async *rows() {
       for (const [partition, { rows }] of [...partitions]) {
-        for (const [key, { value, expiresAt }] of [...rows]) {
+        for (const [key, { value, expiresAt }] of [...(rows ?? [])]) {
           yield { partition, key, ...value, ...(expiresAt === undefined ? {} : { expiresAt }) }
         }
       }
@@ -76,58 +81,52 @@ export function memory(): Store {
   }
 }
 
-const emptyPartition = (): Partition => ({
-  rows: new Map(),
-  windows: new Map(),
-  counters: new Map(),
-  outbox: new Map(),
-})
-
 const isEmpty = ({ rows, windows, counters, outbox }: Partition) =>
-  rows.size + windows.size + counters.size + outbox.size === 0
+  [rows, windows, counters, outbox].every((cells) => cells === undefined || cells.size === 0)
 
 const isLive = ({ expiresAt }: Cell<unknown>, now: number) => expiresAt === undefined || expiresAt > now
 
 function cellsOf(partition: Partition, now: number, undo: (() => void)[], nextVersion: () => number): Cells {
-  const read = <Value>(cells: Map<string, Cell<Value>>, key: string): Value | undefined => {
-    const cell = cells.get(key)
+  const read = <Kind extends keyof Kinds>(kind: Kind, key: string): Kinds[Kind] | undefined => {
+    const cell = partition[kind]?.get(key)
     return cell !== undefined && isLive(cell, now) ? cell.value : undefined
   }
-  const write = <Value>(
-    cells: Map<string, Cell<Value>>,
+  const write = <Kind extends keyof Kinds>(
+    kind: Kind,
     key: string,
-    cell: Cell<Value> | undefined,
+    cell: Cell<Kinds[Kind]> | undefined,
   ): void => {
+    const cells: Cellar<Kind> = partition[kind] ?? new Map()
+    partition[kind] = cells as Partition[Kind]
     const before = cells.get(key)
     undo.push(() => (before === undefined ? cells.delete(key) : cells.set(key, before)))
     if (cell === undefined) cells.delete(key)
     else cells.set(key, cell)
   }
-  const { rows, windows, counters, outbox } = partition
   return {
-    row: (key) => read(rows, key),
+    row: (key) => read('rows', key),
     list: (prefix, limit) =>
-      [...rows.keys()]
-        .filter((key) => key.startsWith(prefix) && read(rows, key) !== undefined)
+      [...(partition.rows?.keys() ?? [])]
+        .filter((key) => key.startsWith(prefix) && read('rows', key) !== undefined)
         .sort(byBytes)
         .slice(0, limit)
-        .map((key) => ({ key, ...(read(rows, key) as Row) })),
+        .map((key) => ({ key, ...(read('rows', key) as Row) })),
     putRow(key, value, expiresAt) {
       const row = { value, version: nextVersion() }
-      write(rows, key, { value: row, expiresAt })
+      write('rows', key, { value: row, expiresAt })
       return row
     },
-    deleteRow: (key) => write(rows, key, undefined),
-    window: (key) => read(windows, key),
-    putWindow: (key, value, expiresAt) => write(windows, key, { value, expiresAt }),
-    events: (key) => read(counters, key),
-    putEvents: (key, value, expiresAt) => write(counters, key, { value, expiresAt }),
+    deleteRow: (key) => write('rows', key, undefined),
+    window: (key) => read('windows', key),
+    putWindow: (key, value, expiresAt) => write('windows', key, { value, expiresAt }),
+    events: (key) => read('counters', key),
+    putEvents: (key, value, expiresAt) => write('counters', key, { value, expiresAt }),
     append(id, value) {
-      if (outbox.has(id)) return
-      write(outbox, id, { value: { value, version: nextVersion() }, expiresAt: undefined })
+      if (partition.outbox?.has(id) === true) return
+      write('outbox', id, { value: { value, version: nextVersion() }, expiresAt: undefined })
     },
     drop(ids) {
-      for (const id of ids) write(outbox, id, undefined)
+      for (const id of ids) write('outbox', id, undefined)
     },
   }
 }
