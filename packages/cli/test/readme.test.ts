@@ -8,7 +8,16 @@ import { createPeople } from './ath.ts'
 
 const ROOT = new URL('../../../', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'athkit-readme-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let typing: number | undefined
+afterAll(() => {
+  try {
+    // With all that it started, where the test ended before it did.
+    if (typing !== undefined) process.kill(-typing, 'SIGKILL')
+  } catch {
+    // All of it is gone.
+  }
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const blockOf = (name: string): string => {
   const found = /<!-- run by packages\/cli\/test\/readme\.test\.ts -->\n```sh\n([\s\S]*?)```/.exec(
@@ -38,7 +47,12 @@ function typed(block: string, port: number) {
     set -eu
     trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
     ${block.replaceAll('8443', String(port))}`
-  const child = spawn('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('bash', ['-c', script], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  typing = child.pid
   let [out, err] = ['', '']
   child.stdout.on('data', (data) => {
     out += data
