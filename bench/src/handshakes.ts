@@ -18,7 +18,7 @@ export async function measureHandshakes(server: Server): Promise<void> {
   const fetch = fetchWith(server.ca)
   const agent = createAgent({
     identity: agentParty,
-    allowPlaintextOnLoopback: true,
+    allowPlaintextOnLoopback: server.origin.startsWith('http:'),
     fetch: (url, init) => {
       trips++
       return fetch(url, init)

@@ -21,7 +21,7 @@ export async function keptRequests(
   const fetch = fetchWith(server.ca)
   const agent = createAgent({
     identity,
-    allowPlaintextOnLoopback: true,
+    allowPlaintextOnLoopback: server.origin.startsWith('http:'),
     sleep: () => Promise.reject(new Error('kept')),
     fetch: async (url, init) => {
       if (!keep || !url.endsWith('/ath/sealed')) return fetch(url, init)
