@@ -8,7 +8,7 @@ import { measureHandshakes } from './handshakes.ts'
 import { userParty } from './parties.ts'
 import { compareSealed } from './sealed.ts'
 import { startServer } from './server-process.ts'
-import { sessionsOnPostgres, sessionsOnSqlite } from './sessions-on.ts'
+import { measureOnPostgres, sessionsOnSqlite } from './sessions-on.ts'
 import { printTable } from './table.ts'
 
 const { sessions } = parseArgs({ options: { sessions: { type: 'string' } } }).values
@@ -31,8 +31,8 @@ if (sessions === undefined) {
 const many = Number(sessions ?? 20_000)
 console.error(`${many.toLocaleString('en')} live sessions on SQLite …`)
 await sessionsOnSqlite(folder, many)
-console.error(`${many.toLocaleString('en')} live sessions on PostgreSQL …`)
-await sessionsOnPostgres(many)
+console.error(`${many.toLocaleString('en')} live sessions on PostgreSQL, and two nodes …`)
+await measureOnPostgres(many)
 closeConnections()
 rmSync(folder, { recursive: true, force: true })
 printTable()

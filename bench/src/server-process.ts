@@ -9,9 +9,17 @@ export interface Server {
   stop(): void
 }
 
-/** @param store as `openStore` takes it */
-export function startServer(userDid: string, transport: 'TLS' | 'plain', store = 'memory'): Promise<Server> {
-  const child = fork(new URL('./server.js', import.meta.url), [userDid, transport, store])
+/**
+ * @param store as `openStore` takes it
+ * @param node of a service of several: PKCS#8 PEM of its key, and the origin of its first node
+ */
+export function startServer(
+  userDid: string,
+  transport: 'TLS' | 'plain',
+  store = 'memory',
+  ...node: readonly string[]
+): Promise<Server> {
+  const child = fork(new URL('./server.js', import.meta.url), [userDid, transport, store, ...node])
   return next<Pick<Server, 'origin' | 'serverDid' | 'ca'>>(child).then((ready) => ({
     ...ready,
     ask: (question) => {
