@@ -76,7 +76,10 @@ function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> 
       resolve(chunks.length === 1 ? (chunks[0] as Buffer<ArrayBuffer>) : Buffer.concat(chunks)),
     )
     incoming.once('error', reject)
-    incoming.once('close', () => reject(new Error('the body broke off')))
+    // Every request is closed in the end; an error is only made for one that broke off.
+    incoming.once('close', () => {
+      if (!incoming.readableEnded) reject(new Error('the body broke off'))
+    })
   })
 }
 
