@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { closeConnections } from './connections.ts'
-import { measureHandshakes } from './handshakes.ts'
+import { measureHandshakeCpu, measureHandshakeTime } from './handshakes.ts'
 import { userParty } from './parties.ts'
 import { compareSealed } from './sealed.ts'
 import { startServer } from './server-process.ts'
@@ -17,11 +17,13 @@ const folder = mkdtempSync(join(tmpdir(), 'athkit-bench-'))
 if (sessions === undefined) {
   const inMemory = await startServer(userParty.did, 'TLS')
   console.error('handshakes …')
-  await measureHandshakes(inMemory)
+  await measureHandshakeCpu(inMemory, 'memory')
   console.error('sealed requests of 1 KiB …')
   await compareSealed(inMemory, 'TLS 1.3, memory')
   inMemory.stop()
   const onDisk = await startServer(userParty.did, 'TLS', join(folder, 'bench.db'))
+  await measureHandshakeCpu(onDisk, 'SQLite')
+  await measureHandshakeTime(onDisk, 'SQLite')
   await compareSealed(onDisk, 'TLS 1.3, SQLite')
   onDisk.stop()
   const plain = await startServer(userParty.did, 'plain')
