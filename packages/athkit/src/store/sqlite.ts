@@ -72,13 +72,23 @@ function storeOf(database: Database): Store {
     }
   }
 
+  function readNow(job: Job): void {
+    try {
+      const [outcome] = commit(database, statements, [job])
+      job.resolve(outcome as Outcome<readonly unknown[]>)
+    } catch (cause) {
+      job.reject(unavailable(cause))
+    }
+  }
+
   return {
     transact: (partition, operations, now) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(unavailable('closed'))
-        if (waiting.push({ partition, operations, now, resolve: resolve as Job['resolve'], reject }) === 1) {
-          setImmediate(commitWaiting)
-        }
+        const job: Job = { partition, operations, now, resolve: resolve as Job['resolve'], reject }
+        // What only reads has no disk to wait for, and nothing to share with others.
+        if (!writes(job)) readNow(job)
+        else if (waiting.push(job) === 1) setImmediate(commitWaiting)
       }),
     async *outbox() {
       for (let after = 0; ; ) {
@@ -131,19 +141,26 @@ function guarded<T>(work: () => T): T {
   }
 }
 
-/** One transaction of SQLite around all of them; what one of them aborts is its own savepoint. */
+/**
+ * One transaction of SQLite around all of them; what one of them aborts is its own savepoint. Where nothing is written, nobody's writing
+ * is waited for: a reader sees what was committed last. One read by itself is a transaction already.
+ */
 function commit(
   database: Database,
   statements: Statements,
   jobs: readonly Job[],
 ): Outcome<readonly unknown[]>[] {
-  database.exec('BEGIN IMMEDIATE')
+  const [first] = jobs
+  if (jobs.length === 1 && first?.operations.length === 1 && !writes(first))
+    return [runJob(statements, first)]
+  database.exec(jobs.some(writes) ? 'BEGIN IMMEDIATE' : 'BEGIN')
   try {
-    const outcomes = jobs.map(({ partition, operations, now }) => {
-      database.exec('SAVEPOINT one')
-      const outcome = run(cellsOf(statements, partition, now), operations)
-      if (outcome.outcome === 'aborted') database.exec('ROLLBACK TO one')
-      database.exec('RELEASE one')
+    const outcomes = jobs.map((job) => {
+      const mayUndo = writes(job) && job.operations.some(mayAbort)
+      if (mayUndo) database.exec('SAVEPOINT one')
+      const outcome = runJob(statements, job)
+      if (outcome.outcome === 'aborted' && mayUndo) database.exec('ROLLBACK TO one')
+      if (mayUndo) database.exec('RELEASE one')
       return outcome
     })
     database.exec('COMMIT')
@@ -156,6 +173,19 @@ function commit(
     }
     throw error
   }
+}
+
+const runJob = (statements: Statements, { partition, operations, now }: Job) =>
+  run(cellsOf(statements, partition, now), operations)
+
+const writes = ({ operations }: Job): boolean => operations.some(({ op }) => op !== 'get' && op !== 'list')
+
+/** Whether its condition, if it has one, undoes what stands before it. */
+function mayAbort(operation: Operation): boolean {
+  const { op } = operation
+  const isConditional =
+    op === 'take' || op === 'mark' || op === 'count' || ('if' in operation && operation.if !== undefined)
+  return isConditional && (operation.onRefusal ?? 'abort') === 'abort'
 }
 
 type Statements = ReturnType<typeof prepare>
