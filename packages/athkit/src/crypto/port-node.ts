@@ -21,10 +21,7 @@ export const port: CryptoPort = {
   hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
 
   generateKeyPair(alg) {
-    const { privateKey } =
-      alg === 'ES256'
-        ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-        : generateKeyPairSync('ed25519')
+    const { privateKey } = generate(alg === 'ES256' ? 'prime256v1' : 'ed25519')
     return { privateKey, jwk: publicJwkOf(privateKey, alg) }
   },
   importPublic: (_alg, jwk) => createPublicKey({ key: { ...jwk }, format: 'jwk' }),
@@ -44,13 +41,9 @@ export const port: CryptoPort = {
   },
 
   generateShare(alg) {
-    if (alg === 'ECDH-X25519') {
-      const { privateKey } = generateKeyPairSync('x25519')
-      return { privateKey, share: bytesOf(createPublicKey(privateKey).export({ format: 'jwk' }).x) }
-    }
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-    const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' })
-    return { privateKey, share: Buffer.concat([Buffer.of(4), bytesOf(x), bytesOf(y)]) }
+    const { privateKey, spki } = generate(alg === 'ECDH-P256' ? 'prime256v1' : 'x25519')
+    // The key itself is the end of its SPKI: an uncompressed point, or the 32 bytes of X25519.
+    return { privateKey, share: spki.subarray(alg === 'ECDH-P256' ? -65 : -32) }
   },
   importShare(alg, scalar, share) {
     const d = toBase64url(scalar)
@@ -92,7 +85,30 @@ const TAG = { authTagLength: 16 }
 
 const digestOf = (alg: SignatureAlgorithm) => (alg === 'ES256' ? 'sha256' : null)
 const options = (key: KeyHandle) => ({ key: key as KeyObject, dsaEncoding: 'ieee-p1363' as const })
-const bytesOf = (text: string | undefined): Buffer => Buffer.from(text ?? '', 'base64url')
+
+const DER = {
+  publicKeyEncoding: { format: 'der', type: 'spki' },
+  privateKeyEncoding: { format: 'der', type: 'pkcs8' },
+} as const
+
+interface Encoded {
+  readonly publicKey: Buffer
+  readonly privateKey: Buffer
+}
+
+/**
+ * A new key, read from its encoding. On Node 20 a key that comes out of the generator itself shares a lock with the generator's job:
+ * where garbage is collected while such a key is exported as a JWK, the end of the job waits for that lock, and the process for ever.
+ */
+function generate(curve: 'prime256v1' | 'ed25519' | 'x25519') {
+  // Node's types promise keys here, whatever encoding is asked for.
+  const pair = (curve === 'prime256v1'
+    ? generateKeyPairSync('ec', { namedCurve: curve, ...DER })
+    : generateKeyPairSync(curve as 'ed25519', DER)) as unknown as Encoded
+  const privateKey = createPrivateKey({ key: pair.privateKey, format: 'der', type: 'pkcs8' })
+  pair.privateKey.fill(0)
+  return { privateKey, spki: pair.publicKey }
+}
 
 function publicJwkOf(privateKey: KeyObject, alg: SignatureAlgorithm): PublicJwk {
   const { kty, crv, x = '', y = '' } = createPublicKey(privateKey).export({ format: 'jwk' })

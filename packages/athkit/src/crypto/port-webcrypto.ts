@@ -17,7 +17,8 @@ export const port: CryptoPort = {
 
   async generateKeyPair(alg, extractable) {
     const pair = (await subtle.generateKey(ALGORITHMS[alg], extractable, ['sign', 'verify'])) as CryptoKeyPair
-    return { privateKey: pair.privateKey, jwk: publicJwk(alg, await subtle.exportKey('jwk', pair.publicKey)) }
+    // Not as a JWK: on Node 20 that can wait for ever for the job that made the key (see the other port).
+    return { privateKey: pair.privateKey, jwk: rawJwk(alg, await subtle.exportKey('raw', pair.publicKey)) }
   },
   importPublic: (alg, jwk) => subtle.importKey('jwk', { ...jwk }, ALGORITHMS[alg], true, ['verify']),
   async importPkcs8(alg, der) {
@@ -90,6 +91,13 @@ const EXCHANGE = {
 
 /** The types of WebCrypto refuse a view of a shared buffer, which none of ours is. */
 const source = (bytes: Uint8Array) => bytes as Uint8Array<ArrayBuffer>
+
+function rawJwk(alg: SignatureAlgorithm, raw: ArrayBuffer): PublicJwk {
+  const bytes = new Uint8Array(raw)
+  return alg === 'ES256'
+    ? { kty: 'EC', crv: 'P-256', x: toBase64url(bytes.subarray(1, 33)), y: toBase64url(bytes.subarray(33)) }
+    : { kty: 'OKP', crv: 'Ed25519', x: toBase64url(bytes) }
+}
 
 function publicJwk(alg: SignatureAlgorithm, { kty, crv, x = '', y = '' }: JsonWebKey): PublicJwk {
   if (kty !== SIGNATURES[alg].kty || crv !== SIGNATURES[alg].crv) throw new TypeError(`not a key for ${alg}`)

@@ -2,11 +2,19 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'no
 import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
 import { publicKeyFromJwk, type Signer } from '../crypto/keys.ts'
 
+const DER = {
+  publicKeyEncoding: { format: 'der', type: 'spki' },
+  privateKeyEncoding: { format: 'der', type: 'pkcs8' },
+} as const
+
 /** A new private key in PKCS#8 DER. The caller wipes it. */
 export function generateKey(alg: SignatureAlgorithm): Buffer {
-  const { privateKey } =
-    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' }) : generateKeyPairSync('ed25519')
-  return privateKey.export({ format: 'der', type: 'pkcs8' })
+  const pair =
+    alg === 'ES256'
+      ? generateKeyPairSync('ec', { namedCurve: 'prime256v1', ...DER })
+      : generateKeyPairSync('ed25519', DER)
+  // Node's types promise keys here, whatever encoding is asked for.
+  return pair.privateKey as unknown as Buffer
 }
 
 /** A signer whose key goes from these bytes to the platform's own memory, and through no string. The bytes are wiped. */
