@@ -81,6 +81,14 @@ describe.each(KINDS)('the power is cut at every step, on %s', (kind) => {
       node.child.send('count')
     })
 
+  /** A step may be a transaction of the background, such as the audit's, which comes a little after what it is about. */
+  const endsByItself = async ({ child, isAlive }: Node) => {
+    if (!isAlive) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    const patience = AbortSignal.timeout(2000)
+    await Promise.race([gone, new Promise((resolve) => patience.addEventListener('abort', resolve))])
+  }
+
   const end = async (node: Node | undefined) => {
     if (node === undefined || !node.isAlive) return
     const gone = new Promise((resolve) => node.child.once('exit', resolve))
@@ -182,6 +190,7 @@ describe.each(KINDS)('the power is cut at every step, on %s', (kind) => {
         const following = sample[at + 1]
         if (following !== undefined) next = launch(following.step, following.when)
         const { outcome, orderKey, replays } = await run(first, told)
+        await endsByItself(first)
         if (!first.isAlive) kills++
         await end(first)
         expect(replays, `${when} transaction ${step}`).not.toContain('accepted')
@@ -194,8 +203,7 @@ describe.each(KINDS)('the power is cut at every step, on %s', (kind) => {
       // A process that died with an order in hand leaves one clear error; whatever else there was is an order.
       expect(refused.filter((name) => name !== 'outcome_unknown')).toEqual([])
       expect(acknowledged.size).toBeGreaterThan(sample.length / 2)
-      // Transactions of the background (the audit's, a sweep) are counted among the steps, and do not come in every run.
-      expect(kills).toBeGreaterThanOrEqual(Math.ceil((sample.length * 2) / 3))
+      expect(kills).toBeGreaterThanOrEqual(sample.length - 3)
     },
     180_000,
   )
