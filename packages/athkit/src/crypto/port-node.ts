@@ -21,7 +21,7 @@ export const port: CryptoPort = {
   hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
 
   generateKeyPair(alg) {
-    const { privateKey } = generate(alg === 'ES256' ? 'prime256v1' : 'ed25519')
+    const privateKey = generate(alg)
     return { privateKey, jwk: publicJwkOf(privateKey, alg) }
   },
   importPublic: (_alg, jwk) => createPublicKey({ key: { ...jwk }, format: 'jwk' }),
@@ -40,15 +40,9 @@ export const port: CryptoPort = {
     }
   },
 
-  generateShare(alg) {
-    const { privateKey, spki } = generate(alg === 'ECDH-P256' ? 'prime256v1' : 'x25519')
-    // The key itself is the end of its SPKI: an uncompressed point, or the 32 bytes of X25519.
-    return { privateKey, share: spki.subarray(alg === 'ECDH-P256' ? -65 : -32) }
-  },
-  importShare(alg, scalar, share) {
-    const d = toBase64url(scalar)
-    return createPrivateKey({ key: { ...shareJwk(alg, share), d }, format: 'jwk' })
-  },
+  generateShare: (alg) => (alg === 'ECDH-P256' ? generateP256() : generateX25519()),
+  importShare: (alg, scalar, share) =>
+    createPrivateKey({ key: { ...shareJwk(alg, share), d: toBase64url(scalar) }, format: 'jwk' }),
   agree: (alg, privateKey, peer) =>
     diffieHellman({
       privateKey: privateKey as KeyObject,
@@ -91,23 +85,45 @@ const DER = {
   privateKeyEncoding: { format: 'der', type: 'pkcs8' },
 } as const
 
-interface Encoded {
+interface Encoded<PrivateKey = Buffer> {
   readonly publicKey: Buffer
-  readonly privateKey: Buffer
+  readonly privateKey: PrivateKey
 }
 
 /**
  * A new key, read from its encoding. On Node 20 a key that comes out of the generator itself shares a lock with the generator's job:
  * where garbage is collected while such a key is exported as a JWK, the end of the job waits for that lock, and the process for ever.
  */
-function generate(curve: 'prime256v1' | 'ed25519' | 'x25519') {
+function generate(alg: SignatureAlgorithm): KeyObject {
   // Node's types promise keys here, whatever encoding is asked for.
-  const pair = (curve === 'prime256v1'
-    ? generateKeyPairSync('ec', { namedCurve: curve, ...DER })
-    : generateKeyPairSync(curve as 'ed25519', DER)) as unknown as Encoded
+  const pair = (alg === 'ES256'
+    ? generateKeyPairSync('ec', { namedCurve: 'prime256v1', ...DER })
+    : generateKeyPairSync('ed25519', DER)) as unknown as Encoded
   const privateKey = createPrivateKey({ key: pair.privateKey, format: 'der', type: 'pkcs8' })
   pair.privateKey.fill(0)
-  return { privateKey, spki: pair.publicKey }
+  return privateKey
+}
+
+/** The public half is asked of Diffie-Hellman with the base point (RFC 7748 §6.1): to encode a key and read it takes six times as long. */
+function generateX25519() {
+  const { privateKey } = generateKeyPairSync('x25519')
+  return { privateKey, share: diffieHellman({ privateKey, publicKey: BASE_POINT }) }
+}
+
+const BASE_POINT = createPublicKey({
+  key: shareJwk('ECDH-X25519', Uint8Array.of(9, ...new Uint8Array(31))),
+  format: 'jwk',
+})
+
+/** There DH gives one coordinate of two, so the public half is encoded; the private one never leaves its key. */
+function generateP256() {
+  // Node's types know both halves encoded or none.
+  const options = { namedCurve: 'prime256v1', publicKeyEncoding: DER.publicKeyEncoding } as typeof DER & {
+    namedCurve: string
+  }
+  const { privateKey, publicKey } = generateKeyPairSync('ec', options) as unknown as Encoded<KeyObject>
+  // An uncompressed point is the end of its SPKI.
+  return { privateKey, share: publicKey.subarray(-65) }
 }
 
 function publicJwkOf(privateKey: KeyObject, alg: SignatureAlgorithm): PublicJwk {
