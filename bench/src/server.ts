@@ -69,7 +69,9 @@ const measured: Handler = async (request, caller) => {
 }
 server.on(
   'request',
-  toNodeListener(async (request, caller) => (await measured(request, caller)) ?? app.fetch(request, caller)),
+  toNodeListener(async (request, caller) => (await measured(request, caller)) ?? app.fetch(request, caller), {
+    service,
+  }),
 )
 
 const answers: Record<Question, () => unknown> = {

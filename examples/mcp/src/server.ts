@@ -39,7 +39,7 @@ server.listen(0, '127.0.0.1', async () => {
   const app = createApp(service)
   server.on(
     'request',
-    toNodeListener((request, { address }) => app.fetch(request, { address })),
+    toNodeListener((request, { address }) => app.fetch(request, { address }), { service }),
   )
   console.log(JSON.stringify({ origin, server_did: identity.did }))
 })

@@ -59,6 +59,7 @@ async function main(options: ShopOptions): Promise<void> {
   const listener = toNodeListener(
     async (request, caller) =>
       (await ath(request, caller)) ?? (await health(request)) ?? api.fetch(request, caller),
+    { service },
   )
   for (const server of servers) server.on('request', listener)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

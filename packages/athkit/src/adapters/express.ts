@@ -39,7 +39,7 @@ export function athExpress(service: Service, app: NodeListener): ExpressHandler 
     const isOurs = path !== undefined && endpoints.some((endpoint) => isAt(endpoint, path))
     if (!isOurs || innerRequestOf(request) !== undefined) return next()
     if (request.readableDidRead) return next(new Error(`athkit: ${ALREADY_READ}`))
-    answerOnNode(handle, request, response, { target, address }).catch(next)
+    answerOnNode(handle, request, response, { target, address, service }).catch(next)
   }
 }
 

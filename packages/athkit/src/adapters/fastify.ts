@@ -27,7 +27,7 @@ export async function athFastify(
   for (const { path, below } of endpointsOf(service)) {
     app.all(below === true ? `${path}*` : path, async ({ raw, ip: address }, reply) => {
       reply.hijack()
-      await answerOnNode(handle, raw, reply.raw, { address })
+      await answerOnNode(handle, raw, reply.raw, { address, service })
     })
   }
 }

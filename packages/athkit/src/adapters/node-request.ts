@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { SEALED_TYPE } from '../http/sealed.ts'
 import { acceptCarried, carry } from '../service/carried.ts'
 import { LazySignalRequest } from '../service/lazy-signal.ts'
 
@@ -41,7 +42,7 @@ function requestOf(
       new LazySignalRequest(BASE + target, { method, headers, ...init }, signal)
     // The application may want to read JSON; a sealed body it has no use for.
     if (whole !== undefined)
-      return carry(make(incoming.headers['content-type'] === SEALED ? {} : { body: whole }), whole)
+      return carry(make(incoming.headers['content-type'] === SEALED_TYPE ? {} : { body: whole }), whole)
     if (method === 'GET' || method === 'HEAD') return acceptCarried(make({}))
     const body = Readable.toWeb(incoming) as ReadableStream<Uint8Array>
     return acceptCarried(make({ body, ...STREAMING }))
@@ -53,22 +54,25 @@ function requestOf(
 /** What `Request` wants to be told of a body that is a stream. */
 const STREAMING = { duplex: 'half' }
 
-const SEALED = 'application/ath-sealed'
-
 /** Bytes; what a record takes, and the header before it (ATH-7.2). No unsealed message is longer (ATH-1.1). */
 const SMALL = 65_536 + 65
+
+/** Whether a body says that it fits into one message. */
+export const isSmall = ({ 'content-length': length }: IncomingMessage['headers']): boolean =>
+  Number(length) <= SMALL
 
 /**
  * A body that may be a message of ATH's, whole: nothing of it can be used before it has come to its end, and a stream costs more than
  * the rest of the request.
  */
 function isSmallMessage({ method, headers }: IncomingMessage): boolean {
-  const { 'content-type': type, 'content-length': length } = headers
-  if (method === 'GET' || method === 'HEAD' || !(Number(length) <= SMALL)) return false
-  return type === SEALED || type === 'application/json'
+  const { 'content-type': type } = headers
+  if (method === 'GET' || method === 'HEAD' || !isSmall(headers)) return false
+  return type === SEALED_TYPE || type === 'application/json'
 }
 
-function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
+/** @throws Error for a body that broke off */
+export function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer<ArrayBuffer>[] = []
     incoming.on('data', (chunk: Buffer<ArrayBuffer>) => chunks.push(chunk))
@@ -84,7 +88,7 @@ function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> 
 }
 
 /** Aborted when the client goes away. */
-function signalOf(outgoing: ServerResponse): () => AbortSignal {
+export function signalOf(outgoing: ServerResponse): () => AbortSignal {
   let gone: AbortController | undefined
   const isGone = () => outgoing.destroyed && !outgoing.writableFinished
   outgoing.once('close', () => {

@@ -6,7 +6,7 @@ import type { Caller } from '../service/index.ts'
 import type { Host } from './dispatch.ts'
 
 /** On every response (ATH-3.3): nothing is cached; any origin may read, with no credentials of a browser's. */
-const EVERYWHERE: [string, string][] = [
+export const EVERYWHERE: [string, string][] = [
   ['cache-control', 'no-store'],
   ['access-control-allow-origin', '*'],
   ['access-control-expose-headers', 'Location, Retry-After'],

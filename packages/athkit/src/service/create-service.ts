@@ -33,7 +33,7 @@ import { createPolicies, type Policy, type PolicyDocument } from './policy/index
 import { type Readiness, readiness } from './ready.ts'
 import { write } from './record.ts'
 import { endLink, listGrants, receiveRevocation } from './revocation/index.ts'
-import { handleSealed } from './sealed/index.ts'
+import { handleSealed, type SealedBody, type SealedMessage } from './sealed/index.ts'
 import { nodeState } from './sealed/state.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { traced } from './telemetry/traced.ts'
@@ -63,7 +63,7 @@ export interface Service extends Handshakes, Operator {
   /** ATH-8. @throws HandshakeError */
   revoke(message: Json): Promise<RevocationReceipt>
   /** A sealed request, answered sealed; what is refused before it opens is thrown. @throws HandshakeError */
-  sealed(request: Request, caller: Caller): Promise<Response>
+  sealed(message: SealedMessage, caller: Caller): Promise<SealedBody>
   /** Where opened requests go: a fetch-like function, such as `app.fetch`. */
   setApplication(application: (request: Request) => Awaitable<Response>): void
   /** ATH-4.7; undefined where `users` can only be asked. */
@@ -135,7 +135,7 @@ export function createService(options: ServiceOptions): Service {
     },
     grants: ({ userDid }) => listGrants(context, userDid),
     revoke: (message) => draining.run(() => receiveRevocation(context, message)),
-    sealed: (request, caller) => draining.run(() => handleSealed(context, request, caller)),
+    sealed: (message, caller) => draining.run(() => handleSealed(context, message, caller)),
     setApplication: (fetch) => {
       application = fetch
     },

@@ -41,5 +41,6 @@ export type {
 } from './options.ts'
 export type { AgentRule, Policy, PolicyDecision, PolicyDocument, ScopeRule } from './policy/index.ts'
 export type { Readiness } from './ready.ts'
+export type { SealedBody, SealedMessage } from './sealed/index.ts'
 export type { Attributes, Meter, Span, TelemetryOptions, Tracer } from './telemetry/api.ts'
 export { type SignedWebhookOptions, signedWebhook, WEBHOOK_TYP } from './webhook.ts'

@@ -8,7 +8,7 @@ import { type Answer, refusalAnswer, refusalFor } from './answer.ts'
 import { serveBusiness } from './business.ts'
 import { readInner } from './inner.ts'
 import { serveOwnPath } from './own-paths.ts'
-import { type Received, receive } from './receive.ts'
+import { type Received, receive, type SealedBody, type SealedMessage } from './receive.ts'
 import { sealAnswer } from './seal-answer.ts'
 
 /**
@@ -19,16 +19,16 @@ import { sealAnswer } from './seal-answer.ts'
  */
 export async function handleSealed(
   context: ServiceContext,
-  request: Request,
+  message: SealedMessage,
   caller: Caller,
-): Promise<Response> {
+): Promise<SealedBody> {
   finishNowAndThen(context)
   const { received, answer } = await traced(
     context,
     'sealed',
     async () => {
-      const received = await receive(context, request)
-      return { received, answer: await answerTo(context, received, () => request.signal, caller) }
+      const received = await receive(context, message)
+      return { received, answer: await answerTo(context, received, message.signal, caller) }
     },
     outcomeOf,
   )

@@ -1,1 +1,2 @@
 export { handleSealed } from './endpoint.ts'
+export type { SealedBody, SealedMessage } from './receive.ts'

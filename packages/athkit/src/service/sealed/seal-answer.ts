@@ -3,15 +3,13 @@ import { randomBytes } from '../../crypto/random.ts'
 import { sealWhole } from '../../session/exchange.ts'
 import { encodeResponseHeader } from '../../session/header.ts'
 import { createSealer, exchangeKey, MOST_PLAINTEXT } from '../../session/records.ts'
-import { wholeAnswer } from '../carried.ts'
 import type { ServiceContext } from '../context.ts'
 import { KEYS_LIVE_SECONDS } from '../windows.ts'
 import type { Answer } from './answer.ts'
 import { type FirstBytes, firstBytes } from './first-bytes.ts'
-import type { Received } from './receive.ts'
+import type { Received, SealedBody } from './receive.ts'
 import { nodeState } from './state.ts'
 
-const STREAMED = { status: 200, headers: { 'content-type': 'application/ath-sealed' } }
 const NO_BYTES = new Uint8Array()
 
 /**
@@ -23,7 +21,7 @@ export async function sealAnswer(
   context: ServiceContext,
   received: Received,
   answer: Answer,
-): Promise<Response> {
+): Promise<SealedBody> {
   const { status, headers, ath } = answer
   const head = utf8(JSON.stringify(ath === true ? { status, headers, ath } : { status, headers }))
   if (head.length + 4 > MOST_PLAINTEXT) throw new RangeError('the head of the answer is too long')
@@ -33,12 +31,10 @@ export async function sealAnswer(
   const key = await exchangeKey(s2c, 'response', received.header, header)
   if ('whole' in bytes) {
     const records = await sealWhole(cipher, key, head, bytes.whole)
-    const sealed = concat(header, records)
-    const headers = { ...STREAMED.headers, 'content-length': String(sealed.length) }
-    return wholeAnswer(received.request, sealed, { status: 200, headers })
+    return concat(header, records)
   }
   const seal = createSealer(cipher, key)
-  return new Response(streamOf(context, received, header, head, bytes, seal), STREAMED)
+  return streamOf(context, received, header, head, bytes, seal)
 }
 
 function bytesOf({ body, headers }: Answer): FirstBytes | Promise<FirstBytes> {

@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { EVERYWHERE, errorResponse } from '../http/respond.ts'
+import { SEALED_TYPE, sealedResponse } from '../http/sealed.ts'
+import type { Caller, Service } from '../service/index.ts'
+import { isSmall, readWhole, signalOf } from './node-request.ts'
+import { sendResponse } from './node-response.ts'
+import { endOfTurn } from './turn.ts'
+
+const HEADERS = [...EVERYWHERE, ['content-type', SEALED_TYPE]].flat()
+
+/** Whether it is a sealed request that a service's endpoint takes as it is, small enough to be read whole. */
+export const isSmallSealed = (
+  service: Service,
+  { method, headers }: IncomingMessage,
+  target: string,
+): boolean =>
+  method === 'POST' &&
+  target === service.endpoints.session_endpoint &&
+  headers['content-type'] === SEALED_TYPE &&
+  isSmall(headers)
+
+/**
+ * A sealed request, without a `Request` and a `Response` around it: they would cost more than its cryptography, and there is another
+ * one inside for the application.
+ */
+export async function answerSealed(
+  service: Service,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  caller: Caller,
+): Promise<void> {
+  const body = await readWhole(incoming)
+  await endOfTurn()
+  try {
+    const sealed = await service.sealed({ body, signal: signalOf(outgoing) }, caller)
+    if (!(sealed instanceof Uint8Array)) return await sendResponse(sealedResponse(sealed), outgoing)
+    outgoing.writeHead(200, [...HEADERS, 'content-length', String(sealed.length)]).end(sealed)
+  } catch (error) {
+    await sendResponse(errorResponse(service, error, service.endpoints.session_endpoint, caller), outgoing)
+  }
+}

@@ -1,0 +1,222 @@
+import { createServer, request as send } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { Hono } from 'hono'
+import { afterEach, describe, expect, test } from 'vitest'
+import { athHono, requireScope } from '../../src/adapters/hono.ts'
+import { type NodeListenerOptions, toNodeListener } from '../../src/adapters/node.ts'
+import { createAgent } from '../../src/agent/index.ts'
+import { createService, type ServiceEvent } from '../../src/service/index.ts'
+import { memory } from '../../src/store/memory.ts'
+import { createUser } from '../../src/user/index.ts'
+import { party } from '../e2e/shop.ts'
+
+const stops: (() => void)[] = []
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop()
+})
+
+/** A service on a real port, with and without its sealed requests going to it as they come. */
+async function served({
+  direct,
+  ...options
+}: { direct: boolean } & Pick<NodeListenerOptions, 'trustedProxies'>) {
+  const [server, agentParty, userParty] = await Promise.all([party(), party(), party()])
+  const listener = createServer()
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  stops.push(
+    () => listener.close(),
+    () => listener.closeAllConnections(),
+  )
+  const { port } = listener.address() as AddressInfo
+  const origin = `http://127.0.0.1:${port}`
+  const events: ServiceEvent[] = []
+  const service = createService({
+    identity: server,
+    origin,
+    allowPlaintextOnLoopback: true,
+    name: 'echo',
+    scopes: { 'echo:say': { description: 'Say it again', skipUserConfirmation: true } },
+    users: { find: (did) => (did === userParty.did ? { account: '1' } : undefined) },
+    store: memory(),
+    onEvent: (event) => void events.push(event),
+  })
+  const inFront: string[] = []
+  const aborted: string[] = []
+  const app = new Hono()
+  app.use(async (c, next) => {
+    inFront.push(`${c.req.method} ${c.req.path}`)
+    await next()
+  })
+  app.use(athHono(service, app))
+  app.put('/echo', requireScope('echo:say'), async (c) => c.body(await c.req.text()))
+  app.get('/ticks', requireScope('echo:say'), () => {
+    const ticks = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const tick of ['one', 'two']) controller.enqueue(new TextEncoder().encode(`data: ${tick}\n\n`))
+        setTimeout(() => controller.close(), 5)
+      },
+    })
+    return new Response(ticks, { headers: { 'content-type': 'text/event-stream' } })
+  })
+  app.get('/slow', requireScope('echo:say'), (c) => {
+    const { signal } = c.req.raw
+    return new Promise<Response>((resolve) => {
+      signal.addEventListener('abort', () => {
+        aborted.push('/slow')
+        resolve(c.text('too late'))
+      })
+    })
+  })
+  listener.on(
+    'request',
+    toNodeListener((request, { address }) => app.fetch(request, { address }), {
+      ...options,
+      ...(direct ? { service } : {}),
+    }),
+  )
+  const answered: unknown[] = []
+  const agent = createAgent({
+    identity: agentParty,
+    allowPlaintextOnLoopback: true,
+    fetch: async (url, init) => {
+      const response = await fetch(url, init)
+      const { date: _, ...headers } = Object.fromEntries(response.headers)
+      if (String(url).endsWith('/ath/sealed')) answered.push({ status: response.status, headers })
+      return response
+    },
+  })
+  const authorization = await createUser({ identity: userParty }).authorize({
+    clientDid: agentParty.did,
+    scopes: ['echo:say'],
+    audience: server.did,
+    expiresInSeconds: 600,
+  })
+  const session = () => agent.connect(origin, { authorization, scopes: ['echo:say'] })
+  return { port, service, events, inFront, aborted, answered, session }
+}
+
+interface Raw {
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+
+/** What the socket says, without what no two answers share. */
+function raw(port: number, { method = 'POST', path = '/ath/sealed', headers = {}, body }: Raw) {
+  return new Promise<{ status: number | undefined; headers: Record<string, unknown>; body: string }>(
+    (resolve, reject) => {
+      const request = send({ port, host: '127.0.0.1', method, path, headers }, async (incoming) => {
+        const { date: _, ...rest } = incoming.headers
+        const text = Buffer.concat(await incoming.toArray()).toString()
+        const stable = text.replace(/"timestamp":\d+/, '"timestamp":0')
+        resolve({ status: incoming.statusCode, headers: rest, body: stable })
+      })
+      request.on('error', reject)
+      request.end(body)
+    },
+  )
+}
+
+const SEALED = { 'content-type': 'application/ath-sealed' }
+const garbage = (length: number) => new Uint8Array(length).fill(7)
+
+async function until(check: () => boolean): Promise<boolean> {
+  const end = Date.now() + 2000
+  while (!check() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
+  return check()
+}
+
+describe('sealed requests that go to the service as they come', () => {
+  test.each([0, 1, 1024, 65_000, 65_536, 70_000, 300_000])('arrive whole: %i bytes', async (length) => {
+    const { session } = await served({ direct: true })
+    const text = 'x'.repeat(length)
+    const response = await (await session()).fetch('/echo', { method: 'PUT', body: text })
+    expect(await response.text()).toBe(text)
+  })
+
+  test('are answered as a stream where the application streams', async () => {
+    const { session } = await served({ direct: true })
+    const response = await (await session()).fetch('/ticks')
+    expect(await response.text()).toBe('data: one\n\ndata: two\n\n')
+  })
+
+  test('pass nothing in front of ATH; what is inside does, and every other message', async () => {
+    const { inFront, session } = await served({ direct: true })
+    await (await session()).fetch('/echo', { method: 'PUT', body: 'hello' })
+    expect(inFront).toContain('POST /ath/handshake')
+    expect(inFront).toContain('PUT /echo')
+    expect(inFront).not.toContain('POST /ath/sealed')
+  })
+
+  test('have an address to be judged by, which a trusted proxy names', async () => {
+    const { port, events } = await served({ direct: true, trustedProxies: ['127.0.0.0/8'] })
+    await raw(port, { headers: { ...SEALED, 'x-forwarded-for': '203.0.113.9' }, body: garbage(100) })
+    expect(events).toContainEqual(expect.objectContaining({ type: 'refused', address: '203.0.113.9' }))
+  })
+
+  test('are aborted when the client goes away', async () => {
+    const { aborted, inFront, session } = await served({ direct: true })
+    const gone = new AbortController()
+    const asked = (await session()).fetch('/slow', { signal: gone.signal })
+    const failed = expect(asked).rejects.toThrow()
+    expect(await until(() => inFront.includes('GET /slow'))).toBe(true)
+    gone.abort()
+    await failed
+    expect(await until(() => aborted.includes('/slow'))).toBe(true)
+  })
+
+  test('that break off leave a service that goes on', async () => {
+    const { port, session } = await served({ direct: true })
+    const socket = connect(port, '127.0.0.1')
+    socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
+    socket.write('Content-Length: 500\r\n\r\nonly this')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    socket.destroy()
+    expect((await (await session()).fetch('/echo', { method: 'PUT', body: 'hello' })).status).toBe(200)
+  })
+
+  test('that are large are not read whole before they are judged', async () => {
+    const { port } = await served({ direct: true })
+    const socket = connect(port, '127.0.0.1')
+    stops.push(() => socket.destroy())
+    let said = ''
+    socket.on('data', (data) => {
+      said += data
+    })
+    socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
+    socket.write('Content-Length: 10000000\r\n\r\n')
+    socket.write(garbage(1000))
+    expect(await until(() => said.startsWith('HTTP/1.1 400'))).toBe(true)
+  })
+
+  test.each<[string, Raw]>([
+    ['garbage', { headers: SEALED, body: garbage(200) }],
+    ['nothing', { headers: SEALED, body: garbage(0) }],
+    ['an unknown session', { headers: SEALED, body: new Uint8Array(200) }],
+    ['another media type', { headers: { 'content-type': 'text/plain' }, body: garbage(200) }],
+    ['parameters of the media type', { headers: { 'content-type': 'application/ath-sealed; a=b' } }],
+    ['a query', { path: '/ath/sealed?x', headers: SEALED, body: garbage(200) }],
+    ['another path', { path: '/ath/sealed/', headers: SEALED, body: garbage(200) }],
+    ['GET', { method: 'GET', headers: SEALED }],
+    ['PUT', { method: 'PUT', headers: SEALED, body: garbage(200) }],
+    ['OPTIONS', { method: 'OPTIONS' }],
+    ['chunks', { headers: { ...SEALED, 'transfer-encoding': 'chunked' }, body: garbage(200) }],
+    ['too many bytes for one record', { headers: SEALED, body: garbage(70_000) }],
+  ])('are refused as every other way: %s', async (_, request) => {
+    const [direct, other] = await Promise.all([served({ direct: true }), served({ direct: false })])
+    const [one, two] = await Promise.all([raw(direct.port, request), raw(other.port, request)])
+    expect(one).toEqual(two)
+    expect(one.status).toBeLessThan(500)
+  })
+
+  test('have answers with the same headers as every other way', async () => {
+    const [direct, other] = await Promise.all([served({ direct: true }), served({ direct: false })])
+    for (const { session } of [direct, other])
+      await (await session()).fetch('/echo', { method: 'PUT', body: 'hello' })
+    expect(direct.answered).toEqual(other.answered)
+    expect(direct.answered).toMatchObject([
+      { status: 200, headers: { ...SEALED, 'cache-control': 'no-store' } },
+    ])
+  })
+})
