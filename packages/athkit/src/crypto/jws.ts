@@ -113,9 +113,15 @@ const IAT_AHEAD_SECONDS = 300
  * @throws HandshakeError by the name of `refuseAs`, or of `expiredAs`
  */
 export async function verifyJwt(token: unknown, expected: JwtExpectation): Promise<VerifiedJwt> {
+  const { refuseAs, rule = 'ATH-5.3' } = expected
+  const refused = (reason: string) => refuse(refuseAs, `JWT: ${reason}`, { rule })
+  return verifyDecodedJwt(decodeOr(token, refused), expected)
+}
+
+/** {@link verifyJwt}, of one whose parts were taken apart before. */
+export async function verifyDecodedJwt(decoded: DecodedJwt, expected: JwtExpectation): Promise<VerifiedJwt> {
   const { typ, now, refuseAs, expiredAs = refuseAs, rule = 'ATH-5.3' } = expected
   const refused = (reason: string, name = refuseAs) => refuse(name, `JWT: ${reason}`, { rule })
-  const decoded = decodeOr(token, refused)
   const { header, claims } = decoded
 
   if (header.typ !== typ) throw refused('of another type')

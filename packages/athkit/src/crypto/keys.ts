@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
 import { SIGNATURES, type SignatureAlgorithm } from './algorithms.ts'
-import { type Awaitable, concat, decodeBase64url, equalBytes, toBase64url, utf8 } from './bytes.ts'
+import { type Awaitable, concat, decodeBase64url, equalBytes, toBase64url } from './bytes.ts'
 import { canonicalize, sha256 } from './jcs.ts'
 import { decodeMultikey, encodeMultikey } from './multikey.ts'
 import { decodePem, encodePem, fromHex } from './pem.ts'
@@ -98,7 +98,7 @@ export async function publicKeyFromJwk(jwk: unknown): Promise<PublicKey> {
 /** @param bytes a point of P-256, compressed or not, or the 32 bytes of an Ed25519 key */
 export async function publicKeyFromBytes(alg: SignatureAlgorithm, bytes: Uint8Array): Promise<PublicKey> {
   const jwk = alg === 'ES256' ? jwkOfP256(bytes) : jwkOfEd25519(bytes)
-  const thumbprint = toBase64url(await sha256(utf8(canonicalize({ ...jwk }))))
+  const thumbprint = toBase64url(await sha256(canonicalize({ ...jwk })))
   return { alg, jwk, thumbprint, handle: await port.importPublic(alg, jwk) }
 }
 
@@ -160,8 +160,15 @@ export async function publicKeyFromMultikey(text: unknown): Promise<PublicKey> {
   return key
 }
 
+const pems = new WeakMap<PublicKey, string>()
+
+/** Written once for each key: a service sends its own in every handshake. */
 export function toPem(key: PublicKey): string {
-  return encodePem('PUBLIC KEY', concat(fromHex(SIGNATURES[key.alg].spki), bytesOf(key)))
+  const known = pems.get(key)
+  if (known !== undefined) return known
+  const pem = encodePem('PUBLIC KEY', concat(fromHex(SIGNATURES[key.alg].spki), bytesOf(key)))
+  pems.set(key, pem)
+  return pem
 }
 
 export const toMultikey = (key: PublicKey): string => encodeMultikey(key.alg, bytesOf(key))

@@ -1,6 +1,6 @@
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { type KeyExchangeAlgorithm, SIGNATURES, type SignatureAlgorithm } from './algorithms.ts'
-import { toBase64url } from './bytes.ts'
+import { toBase64url, utf8 } from './bytes.ts'
 import type { CryptoPort, PublicJwk } from './port.ts'
 
 /** WebCrypto, and for ChaCha20-Poly1305, which it lacks, `@noble/ciphers`. */
@@ -8,7 +8,9 @@ const subtle = globalThis.crypto.subtle
 
 export const port: CryptoPort = {
   async sha256(data) {
-    return new Uint8Array(await subtle.digest('SHA-256', source(data)))
+    return new Uint8Array(
+      await subtle.digest('SHA-256', source(typeof data === 'string' ? utf8(data) : data)),
+    )
   },
   async hmac(key, data) {
     const imported = await subtle.importKey('raw', source(key), HMAC, false, ['sign'])

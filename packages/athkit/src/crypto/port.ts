@@ -16,7 +16,8 @@ export type PublicJwk =
 export type KeyHandle = object
 
 export interface CryptoPort {
-  sha256(data: Uint8Array): Awaitable<Uint8Array>
+  /** @param data of a text, its UTF-8 */
+  sha256(data: Uint8Array | string): Awaitable<Uint8Array>
   /** HMAC-SHA-256, of which HKDF is made. */
   hmac(key: Uint8Array, data: Uint8Array): Awaitable<Uint8Array>
 

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import { hash } from '../crypto/jcs.ts'
 import type { Json, JsonObject } from '../crypto/json.ts'
-import { decodeJwt, signJwt, verifyJwt } from '../crypto/jws.ts'
+import { type DecodedJwt, decodeJwt, signJwt, verifyDecodedJwt } from '../crypto/jws.ts'
 import type { PublicKey } from '../crypto/keys.ts'
 import { signLabelled, verifyLabelled } from '../crypto/signature.ts'
 import { type DidDocument, keysOf } from '../did/document.ts'
@@ -61,8 +61,19 @@ export async function createUserAuthorization(
  *
  * @throws HandshakeError `malformed_message` when it is neither a JWT nor an object
  */
-export function claimsOf(credential: Json): JsonObject {
-  return isObject(credential) ? without(credential, 'signature') : decodeJwt(credential).claims
+export const claimsOf = (credential: Json): JsonObject => decode(credential).claims
+
+/** A credential in either form, taken apart and unverified. */
+type Decoded =
+  | { readonly claims: JsonObject; readonly jwt: DecodedJwt }
+  | { readonly claims: JsonObject; readonly signature: Json }
+
+function decode(credential: Json): Decoded {
+  if (isObject(credential)) {
+    return { claims: without(credential, 'signature'), signature: credential.signature }
+  }
+  const jwt = decodeJwt(credential)
+  return { claims: jwt.claims, jwt }
 }
 
 /** `credential_id` (ATH-6.2.1): by it a credential is counted and revoked. */
@@ -115,11 +126,12 @@ export async function verifyUserAuthorization(
   credential: Json,
   context: CredentialContext,
 ): Promise<VerifiedCredential> {
-  const claims = readUserAuthorization(credential)
+  const decoded = decodedOrInvalid(credential)
+  const claims = checkClaims(decoded)
   const userDid = claims.iss ?? claims.user_did ?? ''
   const document = await context.enrolled(userDid)
   if (document === undefined) throw invalid('the user is not enrolled', 'ATH-4.7')
-  const key = await signedBy(credential, await keysOf(document, 'assertionMethod'), context.now)
+  const key = await signedBy(decoded, await keysOf(document, 'assertionMethod'), context.now)
 
   const expiresAt = claims.exp ?? claims.expires_at ?? 0
   if (expiresAt <= context.now)
@@ -189,9 +201,12 @@ const IAT_AHEAD_SECONDS = 300
  *
  * @throws HandshakeError `credential_invalid`
  */
-export function readUserAuthorization(credential: Json): UserAuthorizationClaims {
-  const claims = claimsOrInvalid(credential)
-  const schema = isObject(credential) ? objectClaims : jwtClaims
+export const readUserAuthorization = (credential: Json): UserAuthorizationClaims =>
+  checkClaims(decodedOrInvalid(credential))
+
+function checkClaims(decoded: Decoded): UserAuthorizationClaims {
+  const { claims } = decoded
+  const schema = 'jwt' in decoded ? jwtClaims : objectClaims
   if (!v.is(schema, claims)) throw invalid('a member is missing or not as it must be', 'ATH-6.2.1')
   const read = claims as UserAuthorizationClaims
   const twins: readonly (readonly [unknown, unknown])[] = [
@@ -204,9 +219,9 @@ export function readUserAuthorization(credential: Json): UserAuthorizationClaims
   return read
 }
 
-function claimsOrInvalid(credential: Json): JsonObject {
+function decodedOrInvalid(credential: Json): Decoded {
   try {
-    return claimsOf(credential)
+    return decode(credential)
   } catch (error) {
     if (error instanceof HandshakeError) throw invalid(error.reason, 'ATH-5.3')
     throw error
@@ -214,10 +229,10 @@ function claimsOrInvalid(credential: Json): JsonObject {
 }
 
 /** Which of the keys signed it. A key or a key id inside the credential is never a reason to trust it (ATH-4.7). */
-async function signedBy(credential: Json, keys: readonly PublicKey[], now: number): Promise<PublicKey> {
-  if (!isObject(credential)) {
+async function signedBy(decoded: Decoded, keys: readonly PublicKey[], now: number): Promise<PublicKey> {
+  if ('jwt' in decoded) {
     // Expiry is judged after the signature, under its own name.
-    const verified = await verifyJwt(credential, {
+    const verified = await verifyDecodedJwt(decoded.jwt, {
       typ: AUTHORIZATION_TYP,
       keys,
       now,
@@ -226,12 +241,12 @@ async function signedBy(credential: Json, keys: readonly PublicKey[], now: numbe
     })
     return verified.key
   }
-  const issuedAt = credential.iat
+  const { claims, signature } = decoded
+  const issuedAt = claims.iat
   if (typeof issuedAt === 'number' && issuedAt > now + IAT_AHEAD_SECONDS)
     throw invalid('issued in the future', 'ATH-5.3')
-  const claims = without(credential, 'signature')
   for (const key of keys) {
-    if (await verifies(key, claims, credential.signature)) return key
+    if (await verifies(key, claims, signature)) return key
   }
   throw invalid('no key of the user signed the credential')
 }

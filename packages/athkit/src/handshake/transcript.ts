@@ -1,4 +1,4 @@
-import { type Awaitable, toBase64url, utf8 } from '../crypto/bytes.ts'
+import { type Awaitable, toBase64url } from '../crypto/bytes.ts'
 import { canonicalMessage, hash, sha256 } from '../crypto/jcs.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { without } from './shape.ts'
@@ -60,4 +60,4 @@ export function keyExchangeInput(
 }
 
 const hashOf = (messages: readonly JsonObject[]): Awaitable<Uint8Array> =>
-  sha256(utf8(messages.map(canonicalMessage).join('\n')))
+  sha256(messages.map(canonicalMessage).join('\n'))

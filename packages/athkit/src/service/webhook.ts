@@ -1,4 +1,4 @@
-import { toBase64url, utf8 } from '../crypto/bytes.ts'
+import { toBase64url } from '../crypto/bytes.ts'
 import { sha256 } from '../crypto/jcs.ts'
 import { signJwt } from '../crypto/jws.ts'
 import { randomId } from '../crypto/random.ts'
@@ -42,7 +42,7 @@ export function signedWebhook(options: SignedWebhookOptions): ConfirmationChanne
       iat,
       exp: iat + 300,
       jti: `${question.request_id}.${randomId()}`,
-      body: toBase64url(await sha256(utf8(body))),
+      body: toBase64url(await sha256(body)),
     })
     const headers = { 'content-type': 'application/json', 'ath-signature': signature }
     const response = await fetch(url, { method: 'POST', headers, body, redirect: 'error', signal })

@@ -49,7 +49,7 @@ export async function deriveNextEpoch(input: RotationInput): Promise<EpochSecret
 
 /** `PRK'` of ATH-7.9, for vectors. */
 export async function rotationPrk({ rekey, z, request, response }: RotationInput): Promise<Uint8Array> {
-  const both = await sha256(utf8(`${canonicalize(request)}\n${canonicalize(response)}`))
+  const both = await sha256(`${canonicalize(request)}\n${canonicalize(response)}`)
   return extract(rekey, concat(z, both))
 }
 
