@@ -28,18 +28,16 @@ type Partition = { [Kind in keyof Kinds]?: Cellar<Kind> }
  */
 export function memory(): Store {
   const partitions = new Map<string, Partition>()
-  let version = 0
   let closed = false
+
+  const cells = new MemoryCells()
 
   function transact(name: string, operations: readonly Operation[], now: number) {
     if (closed) throw new AthError('store_unavailable', 'the store is closed')
     const partition = partitions.get(name) ?? {}
-    const undo: (() => void)[] = []
-    const outcome = run(
-      cellsOf(partition, now, undo, () => ++version),
-      operations,
-    )
-    if (outcome.outcome === 'aborted') for (const step of undo.reverse()) step()
+    cells.open(partition, now)
+    const outcome = run(cells, operations)
+    if (outcome.outcome === 'aborted') cells.undo()
     if (isEmpty(partition)) partitions.delete(name)
     else partitions.set(name, partition)
     return outcome
@@ -86,48 +84,90 @@ const isEmpty = ({ rows, windows, counters, outbox }: Partition) =>
 
 const isLive = ({ expiresAt }: Cell<unknown>, now: number) => expiresAt === undefined || expiresAt > now
 
-function cellsOf(partition: Partition, now: number, undo: (() => void)[], nextVersion: () => number): Cells {
-  const read = <Kind extends keyof Kinds>(kind: Kind, key: string): Kinds[Kind] | undefined => {
-    const cell = partition[kind]?.get(key)
-    return cell !== undefined && isLive(cell, now) ? cell.value : undefined
+/** What a cell was before it was written. */
+interface Before {
+  readonly cells: Map<string, unknown>
+  readonly key: string
+  readonly cell: unknown
+}
+
+/** The cells of one partition after another: a transaction runs without a pause, so one object serves them all. */
+class MemoryCells implements Cells {
+  #partition: Partition = {}
+  #now = 0
+  #version = 0
+  #before: Before[] = []
+
+  open(partition: Partition, now: number): void {
+    this.#partition = partition
+    this.#now = now
+    this.#before = []
   }
-  const write = <Kind extends keyof Kinds>(
-    kind: Kind,
-    key: string,
-    cell: Cell<Kinds[Kind]> | undefined,
-  ): void => {
-    const cells: Cellar<Kind> = partition[kind] ?? new Map()
-    partition[kind] = cells as Partition[Kind]
-    const before = cells.get(key)
-    undo.push(() => (before === undefined ? cells.delete(key) : cells.set(key, before)))
+
+  undo(): void {
+    for (const { cells, key, cell } of this.#before.reverse()) {
+      if (cell === undefined) cells.delete(key)
+      else cells.set(key, cell)
+    }
+  }
+
+  row(key: string): Row | undefined {
+    return this.#live(this.#partition.rows?.get(key))
+  }
+
+  list(prefix: string, limit: number): readonly (Row & { readonly key: string })[] {
+    return [...(this.#partition.rows?.keys() ?? [])]
+      .filter((key) => key.startsWith(prefix) && this.row(key) !== undefined)
+      .sort(byBytes)
+      .slice(0, limit)
+      .map((key) => ({ key, ...(this.row(key) as Row) }))
+  }
+
+  putRow(key: string, value: string, expiresAt: number | undefined): Row {
+    const row = { value, version: ++this.#version }
+    this.#write('rows', key, { value: row, expiresAt })
+    return row
+  }
+
+  deleteRow(key: string): void {
+    this.#write('rows', key, undefined)
+  }
+
+  window(key: string): ReplayWindow | undefined {
+    return this.#live(this.#partition.windows?.get(key))
+  }
+
+  putWindow(key: string, value: ReplayWindow, expiresAt: number | undefined): void {
+    this.#write('windows', key, { value, expiresAt })
+  }
+
+  events(key: string): Events | undefined {
+    return this.#live(this.#partition.counters?.get(key))
+  }
+
+  putEvents(key: string, value: Events, expiresAt: number): void {
+    this.#write('counters', key, { value, expiresAt })
+  }
+
+  append(id: string, value: string): void {
+    if (this.#partition.outbox?.has(id) === true) return
+    this.#write('outbox', id, { value: { value, version: ++this.#version }, expiresAt: undefined })
+  }
+
+  drop(ids: readonly string[]): void {
+    for (const id of ids) this.#write('outbox', id, undefined)
+  }
+
+  #live<Value>(cell: Cell<Value> | undefined): Value | undefined {
+    return cell !== undefined && isLive(cell, this.#now) ? cell.value : undefined
+  }
+
+  #write<Kind extends keyof Kinds>(kind: Kind, key: string, cell: Cell<Kinds[Kind]> | undefined): void {
+    const cells: Cellar<Kind> = this.#partition[kind] ?? new Map()
+    this.#partition[kind] = cells as Partition[Kind]
+    this.#before.push({ cells, key, cell: cells.get(key) })
     if (cell === undefined) cells.delete(key)
     else cells.set(key, cell)
-  }
-  return {
-    row: (key) => read('rows', key),
-    list: (prefix, limit) =>
-      [...(partition.rows?.keys() ?? [])]
-        .filter((key) => key.startsWith(prefix) && read('rows', key) !== undefined)
-        .sort(byBytes)
-        .slice(0, limit)
-        .map((key) => ({ key, ...(read('rows', key) as Row) })),
-    putRow(key, value, expiresAt) {
-      const row = { value, version: nextVersion() }
-      write('rows', key, { value: row, expiresAt })
-      return row
-    },
-    deleteRow: (key) => write('rows', key, undefined),
-    window: (key) => read('windows', key),
-    putWindow: (key, value, expiresAt) => write('windows', key, { value, expiresAt }),
-    events: (key) => read('counters', key),
-    putEvents: (key, value, expiresAt) => write('counters', key, { value, expiresAt }),
-    append(id, value) {
-      if (partition.outbox?.has(id) === true) return
-      write('outbox', id, { value: { value, version: nextVersion() }, expiresAt: undefined })
-    },
-    drop(ids) {
-      for (const id of ids) write('outbox', id, undefined)
-    },
   }
 }
 
