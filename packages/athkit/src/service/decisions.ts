@@ -105,7 +105,14 @@ export function decideNow(
         : { restrictions, enforced: readable(context, asked.credential.restrictions) }),
     })
   }
-  return deciding(deciding([]).granted)
+  const first = deciding([])
+  return first.granted.some((scope) => isBound(policy, scope)) ? deciding(first.granted) : first
+}
+
+/** Whether policy says anything about a grant because this scope is in it. */
+function isBound(policy: PolicyDecision, scope: string): boolean {
+  const { restrictions, maxTtlSeconds } = ruleOf(policy, scope)
+  return Object.keys(restrictions ?? {}).length > 0 || maxTtlSeconds !== undefined
 }
 
 /** A budget that the user set in a way nobody can count by is one that nobody enforces. */

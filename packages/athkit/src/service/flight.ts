@@ -6,6 +6,7 @@ import type { ServiceContext } from './context.ts'
 import type { ServiceEvent } from './events.ts'
 import { isExpired } from './handshake-rows.ts'
 import type { Answer, HandshakeState, Phase } from './handshake-state.ts'
+import type { PolicyDecision } from './policy/index.ts'
 import { takenBefore, tokenReceiptIsGone } from './receipts.ts'
 import { proveIdentity } from './steps/identity.ts'
 import { exchangeKeys } from './steps/keys.ts'
@@ -36,8 +37,10 @@ export async function fly(
   const answers: Answer[] = []
   const events: ServiceEvent[] = []
   let state = before
+  let policy: PolicyDecision | undefined
   for (const [index, message] of messages.entries()) {
-    const step = await tried(context, state, message, receivedAt)
+    const step = await tried(context, state, message, { receivedAt, policy })
+    policy = step.policy
     const behind = messages.slice(index + 1)
     const isFirstScopeRequest = state.m5 === undefined && step.state.m5 !== undefined
     state = isFirstScopeRequest ? withFlight(step, behind, isArray, receivedAt) : step.state
@@ -64,7 +67,7 @@ export async function settleAndFollow(context: ServiceContext, before: Handshake
   const { flight } = state
   const events = [...(settled.events ?? [])]
   for (const { message, receivedAt } of flight?.kept ?? []) {
-    const step = await tried(context, state, message, receivedAt)
+    const step = await tried(context, state, message, { receivedAt })
     if (step.answer.status === 429 || step.answer.status >= 500)
       throw step.refusal ?? new Error('not answered')
     state = step.state
@@ -98,8 +101,15 @@ function keep(state: HandshakeState, behind: readonly Json[], receivedAt: number
   }
 }
 
-const tried = (context: ServiceContext, state: HandshakeState, message: Json, receivedAt: number) =>
-  traced(context, nameOf(message), () => attempt(context, state, message, receivedAt), outcomeOfStep)
+/** What is known of a message beside itself. */
+interface Came {
+  readonly receivedAt: number
+  /** From the message before it in the flight. */
+  readonly policy?: PolicyDecision | undefined
+}
+
+const tried = (context: ServiceContext, state: HandshakeState, message: Json, came: Came) =>
+  traced(context, nameOf(message), () => attempt(context, state, message, came), outcomeOfStep)
 
 const NAMES: ReadonlyMap<Json | undefined, Traced> = new Map<Json | undefined, Traced>([
   ['identity_proof', 'm3'],
@@ -116,10 +126,10 @@ async function attempt(
   context: ServiceContext,
   state: HandshakeState,
   message: Json,
-  receivedAt: number,
+  came: Came,
 ): Promise<Step> {
   try {
-    return await take(context, state, message, receivedAt)
+    return await take(context, state, message, came)
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error
     return { state, answer: answerOf(error, context.now()), refusal: error }
@@ -131,7 +141,7 @@ async function take(
   context: ServiceContext,
   state: HandshakeState,
   message: Json,
-  receivedAt: number,
+  came: Came,
 ): Promise<Step> {
   if (isObject(message)) {
     const known = takenBefore(state, message)
@@ -145,17 +155,17 @@ async function take(
     throw refuse('malformed_message', 'no message of a handshake', { rule: 'ATH-1.1' })
   }
   if (message.type !== DUE[state.phase]) throw outOfOrder(`the handshake is at ${state.phase}`)
-  return advance(context, state, message, receivedAt)
+  return advance(context, state, message, came)
 }
 
-function advance(context: ServiceContext, state: HandshakeState, message: JsonObject, receivedAt: number) {
+function advance(context: ServiceContext, state: HandshakeState, message: JsonObject, came: Came) {
   switch (state.phase) {
     case 'identity':
       return proveIdentity(context, state, message)
     case 'scopes':
-      return requestScopes(context, state, message)
+      return requestScopes(context, state, message, came.policy)
     default:
-      return exchangeKeys(context, state, message, receivedAt)
+      return exchangeKeys(context, state, message, came.receivedAt)
   }
 }
 

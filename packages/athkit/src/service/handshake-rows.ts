@@ -80,7 +80,9 @@ function createHandshakeRows(context: ServiceContext): HandshakeRows {
       )
       const stored = results[0]?.row
       if (outcome !== 'done' || stored === undefined) return false
-      remember(state, stored.version)
+      // What is over is asked for again by few, and would be carried about by the garbage collector for all.
+      if (state.phase === 'complete' || state.phase === 'ended') cache.delete(state.id)
+      else remember(state, stored.version)
       return true
     },
 

@@ -137,8 +137,8 @@ describe('a suspension', () => {
     const { transact } = at.store
     Object.assign(at.store, {
       transact: async (...given: Parameters<typeof transact>) => {
-        // The first thing that the commit does.
-        if (given[0] === `user:${at.user.did}` && given[1].some(({ op }) => op === 'put')) {
+        // Where the commit looks for a suspension.
+        if (given[0] === `client:${at.agent.did}` && given[1].some(({ op }) => op === 'put')) {
           Object.assign(at.store, { transact })
           await at.service.agents.suspend(at.agent.did, 'x')
         }

@@ -294,6 +294,27 @@ describe('m5 at the service', () => {
     })
   })
 
+  test('policy is asked once for what comes in one flight, and again for what comes by itself', async () => {
+    let asked = 0
+    const at = await shop({ ...ASK_NOBODY, policy: () => ({ allow: ++asked > 0 }) })
+    const together = await agentOf(at)
+    expect((await together.post([together.m3, await together.m5()])).status).toBe(200)
+    expect(asked).toBe(1)
+    const apart = await agentOf(at)
+    await apart.post(apart.m3)
+    expect((await apart.post(await apart.m5())).status).toBe(200)
+    expect(asked).toBe(3)
+  })
+
+  test('policy that came to deny the agent between m3 and m5 ends the handshake', async () => {
+    let allow = true
+    const at = await shop({ ...ASK_NOBODY, policy: () => ({ allow }) })
+    const agent = await agentOf(at)
+    await agent.post(agent.m3)
+    allow = false
+    expect((await agent.post(await agent.m5())).body).toMatchObject({ error: 'policy_denied' })
+  })
+
   test("restrictions of policy's that cannot be kept deny everything", async () => {
     const at = await shop({
       ...ASK_NOBODY,

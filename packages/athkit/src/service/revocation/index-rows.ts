@@ -66,11 +66,10 @@ export async function indexGrant(
     operations.unshift({ op: 'get', key: revokedRequestKey(grant.requestId), if: 'absent' })
     operations.push({ op: 'put', key: grantedRequestKey(grant.requestId), ...entry })
   }
-  const entered = await context.store.transact(userPartition(grant.userDid), operations, now)
-  if (entered.outcome !== 'done') return 'revoked'
   const { id: grantId, sid, clientDid, userDid } = grant
   const pointer: Pointer = { partition, grantId, clientDid, userDid }
-  const [ofClient] = await Promise.all([
+  const [ofUser, ofClient] = await Promise.all([
+    context.store.transact(userPartition(userDid), operations, now),
     context.store.transact(
       clientPartition(clientDid),
       [
@@ -83,6 +82,7 @@ export async function indexGrant(
     point(context, 'grant', grantId, pointer, grant.expiresAt),
     point(context, 'sid', sid, pointer, forgottenAt(grant)),
   ])
+  if (ofUser.outcome !== 'done') return 'revoked'
   if (ofClient.outcome !== 'done') return ofClient.at === 0 ? 'revoked' : 'suspended'
   return 'indexed'
 }

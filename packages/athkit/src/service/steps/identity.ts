@@ -57,7 +57,12 @@ export async function proveIdentity(
     advancedAt: now,
     m3: { message, answer },
   }
-  return { state: next, answer, events: [{ type: 'identity_proven', ...event }] }
+  return {
+    state: next,
+    answer,
+    events: [{ type: 'identity_proven', ...event }],
+    policy: admitted.policy,
+  }
 }
 
 /** That they hold the key, and that this m1 was not used before: replays are counted and not written (ATH-10). */

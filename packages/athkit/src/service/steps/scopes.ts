@@ -25,15 +25,18 @@ import { answerOf, endsHandshake, requireOwnKey, type Step } from './step.ts'
 /**
  * m5: shape, clock and scopes; the credential's checks, then the client's signature (ATH-6.2.3); what could be granted. Then m8 at
  * once, when nothing could or the user need not be asked, and otherwise the question (ATH-6.3). A 401 or 403 ends the handshake.
+ *
+ * @param asked what the operator has just said of the agent, in the same flight
  */
 export async function requestScopes(
   context: ServiceContext,
   state: HandshakeState,
   message: JsonObject,
+  asked?: PolicyDecision,
 ): Promise<Step> {
   // Outside the `try`: a clock that is off ends the handshake as well, a shape that is off does not, and both are refusals.
   try {
-    return await requested(context, state, message)
+    return await requested(context, state, message, asked)
   } catch (error) {
     if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
     const now = context.now()
@@ -47,6 +50,7 @@ async function requested(
   context: ServiceContext,
   before: HandshakeState,
   message: JsonObject,
+  asked: PolicyDecision | undefined,
 ): Promise<Step> {
   const request = receiveScopeRequest(message, context.now())
   await requireOwnKey(context, before)
@@ -57,7 +61,7 @@ async function requested(
     audience: state.audience,
     handshakeHash: state.handshakeHash,
   })
-  const policy = await askPolicy(context, state.m1.client_did, state.clientInfo)
+  const policy = asked ?? (await askPolicy(context, state.m1.client_did, state.clientInfo))
   const now = context.now()
   const could = decideNow(context, { request, credential, policy }, now)
   const next = { ...state, user, m5: { message } }

@@ -4,6 +4,7 @@ import type { ConfirmationRequest } from '../../handshake/index.ts'
 import type { ServiceContext } from '../context.ts'
 import type { ServiceEvent } from '../events.ts'
 import type { Answer, HandshakeState } from '../handshake-state.ts'
+import type { PolicyDecision } from '../policy/index.ts'
 
 /** What a message does: the next state, which is committed before the answer is sent (ATH-3.5), and the answer. */
 export interface Step {
@@ -17,6 +18,8 @@ export interface Step {
   readonly events?: readonly ServiceEvent[]
   /** A question that is to be brought to the user, once the state is committed. */
   readonly question?: ConfirmationRequest
+  /** What the operator said of the agent, for what is behind it in the flight: it is not asked twice in one. */
+  readonly policy?: PolicyDecision
 }
 
 /** 401 and 403 in m3 and m5 end the handshake; everything else takes no step (ATH-9). */
