@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { AthError } from '../errors.ts'
 import { type Cells, run } from './run.ts'
 import { type Database, openDatabase } from './sqlite-driver.ts'
@@ -16,11 +16,19 @@ import { decodeWindow, encodeWindow } from './window.ts'
  * @throws Error when the file cannot be opened, or there is no SQLite: Node ≥ 22.13 has one, else install the peer `libsql`
  */
 export async function sqlite(file: string, { maxBytes }: { maxBytes?: number } = {}): Promise<Store> {
-  if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
+  if (file !== ':memory:') makeFile(file)
   const database = await openDatabase(file)
   database.exec(SCHEMA)
   if (maxBytes !== undefined) limit(database, maxBytes)
   return storeOf(database)
+}
+
+/**
+ * Makes it readable for its owner alone. One that is there is not opened: to close it again would let go of the locks that another store
+ * of this process holds on it (POSIX counts them by process), and the next process to leave the file would take its WAL away.
+ */
+function makeFile(file: string): void {
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
 }
 
 function limit(database: Database, maxBytes: number): void {
