@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { AthError } from '../errors.ts'
 import { type Cells, run } from './run.ts'
 import { type Database, openDatabase } from './sqlite-driver.ts'
+import { type Versions, versionsOf } from './sqlite-versions.ts'
 import type { Operation, OutboxEntry, Outcome, Store, StoredRow } from './store.ts'
 import { decodeWindow, encodeWindow } from './window.ts'
 
@@ -53,6 +54,13 @@ const SCHEMA = `
   INSERT INTO versions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM versions);
 `
 
+/** A connection, and what this process has at hand for it. */
+interface Connection {
+  readonly database: Database
+  readonly statements: ReturnType<typeof prepare>
+  readonly versions: Versions
+}
+
 interface Job {
   readonly partition: string
   readonly operations: readonly Operation[]
@@ -63,6 +71,7 @@ interface Job {
 
 function storeOf(database: Database): Store {
   const statements = prepare(database)
+  const connection: Connection = { database, statements, versions: versionsOf(database) }
   let waiting: Job[] = []
   let closed = false
 
@@ -71,7 +80,7 @@ function storeOf(database: Database): Store {
     waiting = []
     if (jobs.length === 0) return
     try {
-      const outcomes = commit(database, statements, jobs)
+      const outcomes = commit(connection, jobs)
       jobs.forEach((job, index) => {
         job.resolve(outcomes[index] as Outcome<readonly unknown[]>)
       })
@@ -82,7 +91,7 @@ function storeOf(database: Database): Store {
 
   function readNow(job: Job): void {
     try {
-      const [outcome] = commit(database, statements, [job])
+      const [outcome] = commit(connection, [job])
       job.resolve(outcome as Outcome<readonly unknown[]>)
     } catch (cause) {
       job.reject(unavailable(cause))
@@ -153,27 +162,28 @@ function guarded<T>(work: () => T): T {
  * One transaction of SQLite around all of them; what one of them aborts is its own savepoint. Where nothing is written, nobody's writing
  * is waited for: a reader sees what was committed last. One read by itself is a transaction already.
  */
-function commit(
-  database: Database,
-  statements: Statements,
-  jobs: readonly Job[],
-): Outcome<readonly unknown[]>[] {
+function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly unknown[]>[] {
+  const { database } = connection
   const [first] = jobs
   if (jobs.length === 1 && first?.operations.length === 1 && !writes(first))
-    return [runJob(statements, first)]
+    return [runJob(connection, first)]
   database.exec(jobs.some(writes) ? 'BEGIN IMMEDIATE' : 'BEGIN')
   try {
     const outcomes = jobs.map((job) => {
       const mayUndo = writes(job) && job.operations.some(mayAbort)
       if (mayUndo) database.exec('SAVEPOINT one')
-      const outcome = runJob(statements, job)
-      if (outcome.outcome === 'aborted' && mayUndo) database.exec('ROLLBACK TO one')
+      const outcome = runJob(connection, job)
+      if (outcome.outcome === 'aborted' && mayUndo) {
+        database.exec('ROLLBACK TO one')
+        forget(connection)
+      }
       if (mayUndo) database.exec('RELEASE one')
       return outcome
     })
     database.exec('COMMIT')
     return outcomes
   } catch (error) {
+    forget(connection)
     try {
       database.exec('ROLLBACK')
     } catch {
@@ -183,8 +193,13 @@ function commit(
   }
 }
 
-const runJob = (statements: Statements, { partition, operations, now }: Job) =>
-  run(cellsOf(statements, partition, now), operations)
+/** What was rolled back in the file may be at hand in memory. */
+function forget({ versions }: Connection): void {
+  versions.drop()
+}
+
+const runJob = (connection: Connection, { partition, operations, now }: Job) =>
+  run(cellsOf(connection, partition, now), operations)
 
 const writes = ({ operations }: Job): boolean => operations.some(({ op }) => op !== 'get' && op !== 'list')
 
@@ -195,8 +210,6 @@ function mayAbort(operation: Operation): boolean {
     op === 'take' || op === 'mark' || op === 'count' || ('if' in operation && operation.if !== undefined)
   return isConditional && (operation.onRefusal ?? 'abort') === 'abort'
 }
-
-type Statements = ReturnType<typeof prepare>
 
 function prepare(database: Database) {
   const live = '(expires_at IS NULL OR expires_at > ?)'
@@ -212,7 +225,6 @@ function prepare(database: Database) {
       'INSERT OR REPLACE INTO cells (partition, kind, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     delete: database.prepare("DELETE FROM cells WHERE partition = ? AND kind = 'row' AND key = ?"),
-    bump: database.prepare('UPDATE versions SET last = last + 1 RETURNING last'),
     append: database.prepare('INSERT OR IGNORE INTO outbox (partition, id, value) VALUES (?, ?, ?)'),
     drop: database.prepare('DELETE FROM outbox WHERE partition = ? AND id = ?'),
     outbox: database.prepare(
@@ -234,13 +246,13 @@ interface Stored {
   readonly version: number
 }
 
-function cellsOf(statements: Statements, partition: string, now: number): Cells {
+function cellsOf({ statements, versions }: Connection, partition: string, now: number): Cells {
   const read = (kind: string, key: string) =>
     statements.get.get(partition, kind, key, now) as Stored | undefined
   const write = (kind: string, key: string, value: string, expiresAt: number | undefined): number => {
-    const { last } = statements.bump.get() as { last: number }
-    statements.put.run(partition, kind, key, value, last, expiresAt ?? null)
-    return last
+    const version = versions.next()
+    statements.put.run(partition, kind, key, value, version, expiresAt ?? null)
+    return version
   }
   return {
     row(key) {
