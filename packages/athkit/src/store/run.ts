@@ -54,13 +54,13 @@ function step(cells: Cells, operation: Operation): Step {
     case 'list':
       return { refused: false, result: cells.list(operation.prefix, operation.limit) }
     case 'put': {
-      const row = cells.row(operation.key)
-      const wanted = operation.if
-      const holds =
-        wanted === undefined || (wanted === 'absent' ? row === undefined : row?.version === wanted)
-      if (!holds) return { refused: true, result: { stored: false, row } }
-      const written = cells.putRow(operation.key, operation.value, operation.expiresAt)
-      return { refused: false, result: { stored: true, row: written } }
+      const { key, value, expiresAt, if: wanted } = operation
+      if (wanted !== undefined) {
+        const row = cells.row(key)
+        const holds = wanted === 'absent' ? row === undefined : row?.version === wanted
+        if (!holds) return { refused: true, result: { stored: false, row } }
+      }
+      return { refused: false, result: { stored: true, row: cells.putRow(key, value, expiresAt) } }
     }
     case 'delete': {
       const row = cells.row(operation.key)
