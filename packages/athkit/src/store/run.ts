@@ -24,7 +24,7 @@ export interface Cells {
 }
 
 /**
- * Runs the operations in order; undoing what an `aborted` outcome leaves behind is the adapter's.
+ * Runs the operations in order. One that is refused has written nothing; undoing what stands before one that aborts is the adapter's.
  */
 export function run(cells: Cells, operations: readonly Operation[]): Outcome<readonly unknown[]> {
   const results: unknown[] = new Array(operations.length).fill(undefined)
@@ -72,7 +72,7 @@ function step(cells: Cells, operation: Operation): Step {
     }
     case 'take': {
       const result = cells.row(operation.key)
-      cells.deleteRow(operation.key)
+      if (result !== undefined) cells.deleteRow(operation.key)
       return { refused: result === undefined, result }
     }
     case 'mark': {

@@ -159,7 +159,7 @@ function guarded<T>(work: () => T): T {
 }
 
 /**
- * One transaction of SQLite around all of them; what one of them aborts is its own savepoint. Where nothing is written, nobody's writing
+ * One transaction of SQLite around all of them; what one of them aborts is its own savepoint, where there may be something to undo. Where nothing is written, nobody's writing
  * is waited for: a reader sees what was committed last. One read by itself is a transaction already.
  */
 function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly unknown[]>[] {
@@ -170,14 +170,14 @@ function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly 
   database.exec(jobs.some(writes) ? 'BEGIN IMMEDIATE' : 'BEGIN')
   try {
     const outcomes = jobs.map((job) => {
-      const mayUndo = writes(job) && job.operations.some(mayAbort)
-      if (mayUndo) database.exec('SAVEPOINT one')
+      if (!mayUndo(job)) return runJob(connection, job)
+      database.exec('SAVEPOINT one')
       const outcome = runJob(connection, job)
-      if (outcome.outcome === 'aborted' && mayUndo) {
+      if (outcome.outcome === 'aborted') {
         database.exec('ROLLBACK TO one')
         forget(connection)
       }
-      if (mayUndo) database.exec('RELEASE one')
+      database.exec('RELEASE one')
       return outcome
     })
     database.exec('COMMIT')
@@ -201,7 +201,15 @@ function forget({ versions }: Connection): void {
 const runJob = (connection: Connection, { partition, operations, now }: Job) =>
   run(cellsOf(connection, partition, now), operations)
 
-const writes = ({ operations }: Job): boolean => operations.some(({ op }) => op !== 'get' && op !== 'list')
+const isWrite = ({ op }: Operation): boolean => op !== 'get' && op !== 'list'
+
+const writes = ({ operations }: Job): boolean => operations.some(isWrite)
+
+/** Whether an operation may abort behind one that has written: one that is refused has written nothing itself. */
+function mayUndo({ operations }: Job): boolean {
+  const first = operations.findIndex(isWrite)
+  return first >= 0 && operations.slice(first + 1).some(mayAbort)
+}
 
 /** Whether its condition, if it has one, undoes what stands before it. */
 function mayAbort(operation: Operation): boolean {

@@ -23,3 +23,11 @@ test('two stores of one process keep their file’s locks: who leaves it takes n
   expect(results[0]?.value).toBe('acknowledged')
   for (const store of [...stores, another]) await store.close()
 })
+
+test('what refuses has changed nothing, so nothing has to be undone: not even a row at its end goes', async () => {
+  const store = await sqlite(':memory:')
+  await store.transact('p', [{ op: 'put', key: 'k', value: 'v', expiresAt: 10 }], 0)
+  expect((await store.transact('p', [{ op: 'take', key: 'k' }], 10)).outcome).toBe('aborted')
+  expect((await store.transact('p', [{ op: 'take', key: 'k' }], 9)).outcome).toBe('done')
+  await store.close()
+})
