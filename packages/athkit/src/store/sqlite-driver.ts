@@ -5,18 +5,30 @@ export interface Database {
   close(): void
 }
 
+/** Values come as one array, as `libsql` wants them: spread, it would gather and flatten them for every call. */
 export interface Statement {
+  get(values: readonly unknown[]): unknown
+  all(values: readonly unknown[]): unknown
+  run(values: readonly unknown[]): { readonly changes: number }
+}
+
+/** As `node:sqlite` wants them. */
+interface SpreadStatement {
   get(...values: readonly unknown[]): unknown
   all(...values: readonly unknown[]): unknown
   run(...values: readonly unknown[]): { readonly changes: number }
 }
 
+interface BuiltIn extends Omit<Database, 'prepare'> {
+  prepare(sql: string): SpreadStatement
+}
+
 /** The runtime's own where it has one, else the optional peer `libsql`, which comes without a compiler. */
 export async function openDatabase(file: string): Promise<Database> {
   const builtIn = process.getBuiltinModule?.('node:sqlite') as
-    | { DatabaseSync: new (file: string) => Database }
+    | { DatabaseSync: new (file: string) => BuiltIn }
     | undefined
-  if (builtIn !== undefined) return new builtIn.DatabaseSync(file)
+  if (builtIn !== undefined) return spreading(new builtIn.DatabaseSync(file))
   // A name in a variable keeps bundlers and the type checker from asking for what is optional.
   const peer = 'libsql'
   const { default: Libsql } = (await import(peer).catch((cause: unknown) => {
@@ -24,3 +36,16 @@ export async function openDatabase(file: string): Promise<Database> {
   })) as { default: new (file: string) => Database }
   return new Libsql(file)
 }
+
+const spreading = (database: BuiltIn): Database => ({
+  exec: (sql) => database.exec(sql),
+  prepare(sql) {
+    const statement = database.prepare(sql)
+    return {
+      get: (values) => statement.get(...values),
+      all: (values) => statement.all(...values),
+      run: (values) => statement.run(...values),
+    }
+  },
+  close: () => database.close(),
+})

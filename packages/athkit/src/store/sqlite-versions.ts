@@ -23,7 +23,7 @@ export function versionsOf(database: Database): Versions {
   return {
     next() {
       if (given === last) {
-        last = (reserve.get() as { last: number }).last
+        last = (reserve.get([]) as { last: number }).last
         given = last - BLOCK
       }
       return ++given

@@ -33,8 +33,8 @@ function makeFile(file: string): void {
 }
 
 function limit(database: Database, maxBytes: number): void {
-  const { page_size: size } = database.prepare('PRAGMA page_size').get() as { page_size: number }
-  database.prepare(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / size))}`).get()
+  const { page_size: size } = database.prepare('PRAGMA page_size').get([]) as { page_size: number }
+  database.prepare(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / size))}`).get([])
 }
 
 const SCHEMA = `
@@ -110,7 +110,7 @@ function storeOf(database: Database): Store {
     async *outbox() {
       for (let after = 0; ; ) {
         if (closed) throw unavailable('closed')
-        const page = guarded(() => statements.outbox.all(after, PAGE)) as (OutboxEntry & { seq: number })[]
+        const page = guarded(() => statements.outbox.all([after, PAGE])) as (OutboxEntry & { seq: number })[]
         for (const { partition, id, value } of page) yield { partition, id, value }
         if (page.length < PAGE) return
         after = page.at(-1)?.seq ?? after
@@ -119,7 +119,7 @@ function storeOf(database: Database): Store {
     async *rows() {
       for (let [partition, key] = ['', '']; ; ) {
         if (closed) throw unavailable('closed')
-        const page = guarded(() => statements.rows.all(partition, key, PAGE)) as (StoredRow & Expiring)[]
+        const page = guarded(() => statements.rows.all([partition, key, PAGE])) as (StoredRow & Expiring)[]
         for (const { expires_at, ...row } of page) {
           yield { ...row, ...(expires_at === null ? {} : { expiresAt: expires_at }) }
         }
@@ -130,7 +130,7 @@ function storeOf(database: Database): Store {
     },
     async sweep(now, limit) {
       if (closed) throw unavailable('closed')
-      return guarded(() => statements.sweep.run(now, limit).changes)
+      return guarded(() => statements.sweep.run([now, limit]).changes)
     },
     async close() {
       if (closed) return
@@ -256,10 +256,10 @@ interface Stored {
 
 function cellsOf({ statements, versions }: Connection, partition: string, now: number): Cells {
   const read = (kind: string, key: string) =>
-    statements.get.get(partition, kind, key, now) as Stored | undefined
+    statements.get.get([partition, kind, key, now]) as Stored | undefined
   const write = (kind: string, key: string, value: string, expiresAt: number | undefined): number => {
     const version = versions.next()
-    statements.put.run(partition, kind, key, value, version, expiresAt ?? null)
+    statements.put.run([partition, kind, key, value, version, expiresAt ?? null])
     return version
   }
   return {
@@ -268,11 +268,11 @@ function cellsOf({ statements, versions }: Connection, partition: string, now: n
       return found === undefined ? undefined : { value: found.value, version: found.version }
     },
     list: (prefix, limit) =>
-      (statements.list.all(partition, prefix, prefix, prefix, now, limit) as Stored[]).map(
+      (statements.list.all([partition, prefix, prefix, prefix, now, limit]) as Stored[]).map(
         ({ key, value, version }) => ({ key, value, version }),
       ),
     putRow: (key, value, expiresAt) => ({ value, version: write('row', key, value, expiresAt) }),
-    deleteRow: (key) => void statements.delete.run(partition, key),
+    deleteRow: (key) => void statements.delete.run([partition, key]),
     window(key) {
       const found = read('window', key)
       return found === undefined ? undefined : decodeWindow(found.value)
@@ -283,9 +283,9 @@ function cellsOf({ statements, versions }: Connection, partition: string, now: n
       return found === undefined ? undefined : JSON.parse(found.value)
     },
     putEvents: (key, events, expiresAt) => void write('events', key, JSON.stringify(events), expiresAt),
-    append: (id, value) => void statements.append.run(partition, id, value),
+    append: (id, value) => void statements.append.run([partition, id, value]),
     drop(ids) {
-      for (const id of ids) statements.drop.run(partition, id)
+      for (const id of ids) statements.drop.run([partition, id])
     },
   }
 }
