@@ -159,8 +159,8 @@ function guarded<T>(work: () => T): T {
 }
 
 /**
- * One transaction of SQLite around all of them; what one of them aborts is its own savepoint, where there may be something to undo. Where nothing is written, nobody's writing
- * is waited for: a reader sees what was committed last. One read by itself is a transaction already.
+ * One transaction of SQLite around all of them; one that may have something to undo has a savepoint of its own. Where nothing is
+ * written, nobody's writing is waited for: a reader sees what was committed last. One read by itself is a transaction already.
  */
 function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly unknown[]>[] {
   const { database } = connection
