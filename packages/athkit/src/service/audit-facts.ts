@@ -118,7 +118,10 @@ const PARTIES = [
 
 function partiesOf(event: ServiceEvent): Partial<AuditFact> {
   const given = event as { readonly [name: string]: unknown }
-  return Object.fromEntries(
-    PARTIES.flatMap(([from, to]) => (typeof given[from] === 'string' ? [[to, given[from]]] : [])),
-  )
+  const parties: { [name: string]: string } = {}
+  for (const [from, to] of PARTIES) {
+    const party = given[from]
+    if (typeof party === 'string') parties[to] = party
+  }
+  return parties
 }
