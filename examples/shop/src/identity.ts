@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { Fetch } from '@athkit/cli/loopback'
-import { writeOnce } from '@athkit/cli/store'
+import { secretIn } from '@athkit/cli/store'
 import { generateExportable, type Signer, signerFromPkcs8 } from 'athkit/crypto'
 import { didFromKey, keysOf, namedDocument, registerOperation } from 'athkit/did'
 import { createRegistryClient } from 'athkit/registry'
@@ -36,20 +35,9 @@ export async function registered(
 
 /** The identity whose key is in this file, which is made, readable by its owner alone, where there is none; without a file, a new one. */
 export async function identityIn(file?: string): Promise<Identity> {
-  const known = file === undefined ? undefined : read(file)
-  if (known !== undefined) return identityOf(await signerFromPkcs8(known))
-  const { signer, pkcs8Pem } = await generateExportable()
-  if (file === undefined) return identityOf(signer)
-  return writeOnce(file, pkcs8Pem) ? identityOf(signer) : identityIn(file)
+  const pem = file === undefined ? await newKey() : await secretIn(file, newKey)
+  const signer = await signerFromPkcs8(pem)
+  return { did: didFromKey(signer.publicKey), signer }
 }
 
-const identityOf = (signer: Signer): Identity => ({ did: didFromKey(signer.publicKey), signer })
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
+const newKey = async (): Promise<string> => (await generateExportable()).pkcs8Pem

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { openStore, writeOnce } from '../src/store/index.ts'
+import { openStore, secretIn } from '../src/store/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'athkit-reseal-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,7 +64,11 @@ test('a file that holds no key is refused', async () => {
   await expect(openStore(url, [at('short')])).rejects.toThrow(/32 random bytes in base64url/)
 })
 
-test('of two that make one file of secrets, the first makes it', () => {
-  expect([writeOnce(at('once'), 'first'), writeOnce(at('once'), 'second')]).toEqual([true, false])
+test('of two that make one file of secrets, the first makes it', async () => {
+  const slow = secretIn(at('once'), () => new Promise((resolve) => setTimeout(() => resolve('second'), 20)))
+  const fast = secretIn(at('once'), () => 'first')
+  expect(await Promise.all([slow, fast])).toEqual(['first', 'first'])
   expect(readFileSync(at('once'), 'utf8')).toBe('first')
+  expect(statSync(at('once')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(folder).filter((name) => name.startsWith('once'))).toEqual(['once'])
 })

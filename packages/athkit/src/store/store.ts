@@ -10,7 +10,8 @@
  */
 export interface Store {
   /**
-   * @param partition any non-empty string of at most 512 UTF-16 code units; rows of two partitions are never touched together
+   * @param partition any non-empty string of at most 512 UTF-16 code units; rows of two partitions are never touched together. Neither
+   *   it nor a key, an id or a value may hold U+0000 or a lone surrogate: PostgreSQL has no such text, SQLite's drivers cut it off
    * @param operations run in order; see {@link OnRefusal} for what a condition that does not hold does
    * @param now Unix seconds: rows whose `expiresAt` is at or before it are absent
    * @throws AthError `store_unavailable` when the outcome is not known to be durable. It may then have happened, or not.

@@ -5,7 +5,7 @@ import { sealed } from 'athkit/store/sealed'
 import { sqlite } from 'athkit/store/sqlite'
 import { storeKeyIn } from './key-file.ts'
 
-export { writeOnce } from './key-file.ts'
+export { secretIn } from './key-file.ts'
 
 const CONNECTIONS = 10
 
@@ -21,7 +21,7 @@ export interface OpenedStore {
  * @param keyFiles under whose keys it is encrypted at rest: all of them open, the first seals. None: it is not encrypted
  */
 export async function openStore(url: string, keyFiles: readonly string[] = []): Promise<OpenedStore> {
-  const [key, ...formerKeys] = keyFiles.map(storeKeyIn)
+  const [key, ...formerKeys] = await Promise.all(keyFiles.map(storeKeyIn))
   const { store, close } = await openPlain(url)
   return { store: key === undefined ? store : sealed(store, { key, formerKeys }), close }
 }

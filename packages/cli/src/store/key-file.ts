@@ -4,16 +4,24 @@ import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 const KEY_BYTES = 32
 
 /** The key in this file, base64url; the file is made, its owner's alone, where there is none. @throws Error for one that holds no key */
-export function storeKeyIn(file: string): Uint8Array {
-  const text = read(file) ?? made(file)
+export async function storeKeyIn(file: string): Promise<Uint8Array> {
+  const text = await secretIn(file, () => `${randomBytes(KEY_BYTES).toString('base64url')}\n`)
   const key = Buffer.from(text.trim(), 'base64url')
   if (key.length !== KEY_BYTES)
     throw new Error(`${file} holds no key: ${KEY_BYTES} random bytes in base64url`)
   return key
 }
 
-function made(file: string): string {
-  writeOnce(file, `${randomBytes(KEY_BYTES).toString('base64url')}\n`)
+/**
+ * What a file of secrets says. Where there is none it is made, its owner's alone; another process may be making the same one, so it
+ * appears whole or not at all, and the first one stays.
+ *
+ * @param make what it is to say
+ */
+export async function secretIn(file: string, make: () => string | Promise<string>): Promise<string> {
+  const known = read(file)
+  if (known !== undefined) return known
+  writeOnce(file, await make())
   return readFileSync(file, 'utf8')
 }
 
@@ -26,20 +34,13 @@ function read(file: string): string | undefined {
   }
 }
 
-/**
- * Makes a file of secrets. Another process may be making the same one: it appears whole or not at all, and the first one stays.
- *
- * @returns whether this one is it
- */
-export function writeOnce(file: string, text: string): boolean {
+function writeOnce(file: string, text: string): void {
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, text, { mode: 0o600, flag: 'wx' })
   try {
     linkSync(draft, file)
-    return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   } finally {
     unlinkSync(draft)
   }
