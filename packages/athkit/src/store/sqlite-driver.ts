@@ -12,6 +12,12 @@ export interface Statement {
   run(values: readonly unknown[]): { readonly changes: number }
 }
 
+/** Whether somebody else has the file at present, in whichever of its ways (`SQLITE_BUSY`). */
+export function isBusy(error: unknown): boolean {
+  const { rawCode, errcode } = error as { readonly rawCode?: number; readonly errcode?: number }
+  return ((rawCode ?? errcode ?? 0) & 0xff) === 5
+}
+
 /** As `node:sqlite` wants them. */
 interface SpreadStatement {
   get(...values: readonly unknown[]): unknown

@@ -1,7 +1,7 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
 import { AthError } from '../errors.ts'
 import { type Cells, run } from './run.ts'
-import { type Database, openDatabase } from './sqlite-driver.ts'
+import type { Database } from './sqlite-driver.ts'
+import { openFile } from './sqlite-file.ts'
 import { type Versions, versionsOf } from './sqlite-versions.ts'
 import type { Operation, OutboxEntry, Outcome, Store, StoredRow } from './store.ts'
 import { decodeWindow, encodeWindow } from './window.ts'
@@ -17,42 +17,15 @@ import { decodeWindow, encodeWindow } from './window.ts'
  * @throws Error when the file cannot be opened, or there is no SQLite: Node ≥ 22.13 has one, else install the peer `libsql`
  */
 export async function sqlite(file: string, { maxBytes }: { maxBytes?: number } = {}): Promise<Store> {
-  if (file !== ':memory:') makeFile(file)
-  const database = await openDatabase(file)
-  database.exec(SCHEMA)
+  const database = await openFile(file)
   if (maxBytes !== undefined) limit(database, maxBytes)
   return storeOf(database)
-}
-
-/**
- * Makes it readable for its owner alone. One that is there is not opened: to close it again would let go of the locks that another store
- * of this process holds on it (POSIX counts them by process), and the next process to leave the file would take its WAL away.
- */
-function makeFile(file: string): void {
-  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
 }
 
 function limit(database: Database, maxBytes: number): void {
   const { page_size: size } = database.prepare('PRAGMA page_size').get([]) as { page_size: number }
   database.prepare(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / size))}`).get([])
 }
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  PRAGMA busy_timeout = 5000;
-  CREATE TABLE IF NOT EXISTS cells (
-    partition TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
-    value TEXT NOT NULL, version INTEGER NOT NULL, expires_at INTEGER,
-    PRIMARY KEY (partition, kind, key)
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS cells_expiry ON cells (expires_at) WHERE expires_at IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS outbox (
-    seq INTEGER PRIMARY KEY, partition TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (partition, id)
-  );
-  CREATE TABLE IF NOT EXISTS versions (last INTEGER NOT NULL);
-  INSERT INTO versions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM versions);
-`
 
 /** A connection, and what this process has at hand for it. */
 interface Connection {

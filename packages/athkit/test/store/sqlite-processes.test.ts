@@ -100,3 +100,20 @@ test('no version stands for two states when a process is killed and another take
   }
   await survivor.end()
 })
+
+test('processes that make one file at the same moment all have it', async () => {
+  const opener = new URL('./sqlite-opener.mjs', import.meta.url).pathname
+  const openers = Array.from({ length: 3 }, () => fork(opener))
+  children.push(...openers)
+  await Promise.all(openers.map((child) => once(child, 'message')))
+  for (let round = 0; round < 12; round++) {
+    const file = newFile()
+    const said = openers.map((child) => once(child, 'message'))
+    for (const child of openers) child.send(file)
+    expect(await Promise.all(said)).toEqual([
+      ['opened', undefined],
+      ['opened', undefined],
+      ['opened', undefined],
+    ])
+  }
+})
