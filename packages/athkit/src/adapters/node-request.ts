@@ -57,9 +57,14 @@ const STREAMING = { duplex: 'half' }
 /** Bytes; what a record takes, and the header before it (ATH-7.2). No unsealed message is longer (ATH-1.1). */
 const SMALL = 65_536 + 65
 
-/** Whether a body says that it fits into one message. */
-export const isSmall = ({ 'content-length': length }: IncomingMessage['headers']): boolean =>
-  Number(length) <= SMALL
+/** Whether a body says that it fits into one message, and nothing else of its length. */
+export const isSmall = ({
+  'content-length': length,
+  'transfer-encoding': encoding,
+}: IncomingMessage['headers']): boolean => Number(length) <= SMALL && encoding === undefined
+
+/** A body may come byte by byte, and every chunk costs more than its bytes. */
+const MOST_CHUNKS = 64
 
 /**
  * A body that may be a message of ATH's, whole: nothing of it can be used before it has come to its end, and a stream costs more than
@@ -74,8 +79,10 @@ function isSmallMessage({ method, headers }: IncomingMessage): boolean {
 /** @throws Error for a body that broke off */
 export function readWhole(incoming: IncomingMessage): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer<ArrayBuffer>[] = []
-    incoming.on('data', (chunk: Buffer<ArrayBuffer>) => chunks.push(chunk))
+    let chunks: Buffer<ArrayBuffer>[] = []
+    incoming.on('data', (chunk: Buffer<ArrayBuffer>) => {
+      if (chunks.push(chunk) === MOST_CHUNKS) chunks = [Buffer.concat(chunks)]
+    })
     incoming.once('end', () =>
       resolve(chunks.length === 1 ? (chunks[0] as Buffer<ArrayBuffer>) : Buffer.concat(chunks)),
     )

@@ -11,13 +11,18 @@ const HEADERS = [...EVERYWHERE, ['content-type', SEALED_TYPE]].flat()
 /** Whether it is a sealed request that a service's endpoint takes as it is, small enough to be read whole. */
 export const isSmallSealed = (
   service: Service,
-  { method, headers }: IncomingMessage,
+  { method, headers, rawHeaders }: IncomingMessage,
   target: string,
 ): boolean =>
   method === 'POST' &&
   target === service.endpoints.session_endpoint &&
   headers['content-type'] === SEALED_TYPE &&
-  isSmall(headers)
+  isSmall(headers) &&
+  rawHeaders.filter(isContentType).length === 1
+
+/** Of several, Node shows the first alone. @param at even: a name; odd: its value */
+const isContentType = (text: string, at: number): boolean =>
+  at % 2 === 0 && text.length === 12 && text.toLowerCase() === 'content-type'
 
 /**
  * A sealed request, without a `Request` and a `Response` around it: they would cost more than its cryptography, and there is another

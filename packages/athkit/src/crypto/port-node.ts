@@ -107,13 +107,13 @@ function generate(alg: SignatureAlgorithm): KeyObject {
 /** The public half is asked of Diffie-Hellman with the base point (RFC 7748 §6.1): to encode a key and read it takes six times as long. */
 function generateX25519() {
   const { privateKey } = generateKeyPairSync('x25519')
-  return { privateKey, share: diffieHellman({ privateKey, publicKey: BASE_POINT }) }
+  basePoint ??= createPublicKey({ key: shareJwk('ECDH-X25519', BASE_POINT), format: 'jwk' })
+  return { privateKey, share: diffieHellman({ privateKey, publicKey: basePoint }) }
 }
 
-const BASE_POINT = createPublicKey({
-  key: shareJwk('ECDH-X25519', Uint8Array.of(9, ...new Uint8Array(31))),
-  format: 'jwk',
-})
+const BASE_POINT = Uint8Array.of(9, ...new Uint8Array(31))
+/** Made when it is wanted: a platform without X25519 has P-256, which is all that ATH-2 asks for. */
+let basePoint: KeyObject | undefined
 
 /** There DH gives one coordinate of two, so the public half is encoded; the private one never leaves its key. */
 function generateP256() {

@@ -37,9 +37,10 @@ async function bodyOf(request: Request): Promise<Uint8Array | AsyncIterable<Uint
   const whole = carried(request)
   if (whole !== undefined) return whole
   if (request.body === null) return new Uint8Array()
+  const isChunked = request.headers.has('transfer-encoding')
   const length = Number(request.headers.get('content-length') ?? Number.NaN)
   try {
-    if (length <= SMALL_BYTES) return new Uint8Array(await request.arrayBuffer())
+    if (length <= SMALL_BYTES && !isChunked) return new Uint8Array(await request.arrayBuffer())
   } catch (cause) {
     throw cutShort(cause)
   }

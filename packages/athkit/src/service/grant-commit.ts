@@ -7,37 +7,21 @@ import { forgottenAt, indexGrant, notRevoked } from './revocation/index-rows.ts'
 import { pairPartition } from './rows.ts'
 import { openWindow } from './windows.ts'
 
-/** Where a grant belongs, and what became of entering it where it is found. */
-export interface Entered {
-  readonly partition: string
-  readonly outcome: Awaited<ReturnType<typeof indexGrant>>
-}
-
-/** The first step of {@link commitGrant}, which nothing comes of by itself: it may go beside saving the handshake's state. */
-export async function enterGrant(context: ServiceContext, { grant }: Completion): Promise<Entered> {
-  const partition = await pairPartition(grant.clientDid, grant.userDid)
-  return { partition, outcome: await indexGrant(context, grant, partition) }
-}
-
 /**
  * Commits a grant and its session into the partition of their pair, in one transaction that also looks for a revocation
  * (ATH-6.2.1). It may be called again, on any node, whenever m9b is about to be answered: the grant's own row says that it was
  * done, and an ended one is never made anew.
  *
- * @param entered what came of its first step, where that was made
  * @throws HandshakeError `credential_revoked`, `credential_expired`, `policy_denied`
  */
-export async function commitGrant(
-  context: ServiceContext,
-  completion: Completion,
-  entered?: Entered,
-): Promise<void> {
-  const { grant, session } = completion
+export async function commitGrant(context: ServiceContext, { grant, session }: Completion): Promise<void> {
   const now = context.now()
+  const partition = await pairPartition(grant.clientDid, grant.userDid)
   if (grant.credentialExpiresAt !== undefined && grant.credentialExpiresAt <= now) {
     throw refuse('credential_expired', 'the credential ended before m9b', { rule: 'ATH-6.2.1', step: 'm9b' })
   }
-  const { partition, outcome: indexed } = entered ?? (await enterGrant(context, completion))
+  // Behind the state, never beside it: of two nodes that race, only the one whose state counts may be found by the question's name.
+  const indexed = await indexGrant(context, grant, partition)
   if (indexed === 'revoked') throw revoked()
   if (indexed === 'suspended') {
     throw refuse('policy_denied', 'the agent was suspended before m9b', { rule: 'ATH-9', step: 'm9b' })

@@ -4,7 +4,7 @@ import type { ServiceContext } from './context.ts'
 import { deliver } from './delivery.ts'
 import type { ServiceEvent } from './events.ts'
 import { type Flown, fly, outOfOrder, settleAndFollow } from './flight.ts'
-import { commitGrant, type Entered, enterGrant, isCommitted } from './grant-commit.ts'
+import { commitGrant, isCommitted } from './grant-commit.ts'
 import { handshakeRows, isExpired, type LoadedHandshake } from './handshake-rows.ts'
 import type { Answer, HandshakeState } from './handshake-state.ts'
 import { handshakeTopic, LOOK_AGAIN_MS } from './hub.ts'
@@ -49,33 +49,22 @@ export function createHandshakes(context: ServiceContext): Handshakes {
         const isStep = state !== loaded.state
         const refused = refusal && refusalOf(state, refusal, isStep && state.phase === 'ended')
         const told = refused === undefined ? events : [...events, refused]
-        // What a grant is found by may be written while the state is: it tells of nothing before the grant itself is there.
-        const isNew = isStep && loaded.state.completion === undefined
-        const [saved, entered] = await Promise.all([
-          !isStep || rows.save(state, loaded.version, told),
-          isNew && state.completion !== undefined ? enterGrant(context, state.completion) : undefined,
-        ])
-        if (!saved) continue
+        if (isStep && !(await rows.save(state, loaded.version, told))) continue
         if (!isStep && refused !== undefined) context.emit(refused)
         if (flown.question !== undefined) deliver(context, flown.question, id)
-        return (await commit(loaded, flown, entered)) ?? flown
+        return (await commit(loaded, flown)) ?? flown
       }
     })
   }
 
   /** Where m9b is about to be answered, its grant is committed first; what has come between ends the handshake. */
-  async function commit(
-    loaded: LoadedHandshake,
-    flown: Flown,
-    entered: Entered | undefined,
-  ): Promise<Flown | undefined> {
+  async function commit(loaded: LoadedHandshake, flown: Flown): Promise<Flown | undefined> {
     const { completion, m9a } = flown.state
     if (completion === undefined || m9a?.answer === undefined || !flown.answers.includes(m9a.answer))
       return undefined
     try {
       const again = loaded.state.completion !== undefined
-      if (!(again && (await isCommitted(context, completion))))
-        await commitGrant(context, completion, entered)
+      if (!(again && (await isCommitted(context, completion)))) await commitGrant(context, completion)
       return undefined
     } catch (error) {
       if (!(error instanceof HandshakeError) || !endsHandshake(error)) throw error

@@ -1,4 +1,4 @@
-import { createServer, request as send } from 'node:http'
+import { createServer, type OutgoingHttpHeaders, type ServerOptions, request as send } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -18,10 +18,11 @@ afterEach(() => {
 /** A service on a real port, with and without its sealed requests going to it as they come. */
 async function served({
   direct,
+  http = {},
   ...options
-}: { direct: boolean } & Pick<NodeListenerOptions, 'trustedProxies'>) {
+}: { direct: boolean; http?: ServerOptions } & Pick<NodeListenerOptions, 'trustedProxies'>) {
   const [server, agentParty, userParty] = await Promise.all([party(), party(), party()])
-  const listener = createServer()
+  const listener = createServer(http)
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   stops.push(
     () => listener.close(),
@@ -98,7 +99,7 @@ async function served({
 interface Raw {
   readonly method?: string
   readonly path?: string
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: OutgoingHttpHeaders
   readonly body?: Uint8Array
 }
 
@@ -190,10 +191,53 @@ describe('sealed requests that go to the service as they come', () => {
     expect(await until(() => said.startsWith('HTTP/1.1 400'))).toBe(true)
   })
 
+  test('that say two lengths are not read whole either, where a parser lets them', async () => {
+    const { port } = await served({ direct: true, http: { insecureHTTPParser: true } })
+    const socket = connect(port, '127.0.0.1')
+    stops.push(() => socket.destroy())
+    let said = ''
+    socket.on('data', (data) => {
+      said += data
+    })
+    socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
+    socket.write('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n')
+    socket.write(garbage(1000))
+    expect(await until(() => said.startsWith('HTTP/1.1 400'))).toBe(true)
+  })
+
+  test('that come byte by byte are whole in the end', async () => {
+    const { port, session } = await served({ direct: true })
+    const { fetch } = globalThis
+    const bytewise: typeof fetch = async (url, init) => {
+      const { pathname } = new URL(String(url))
+      const body = new Uint8Array(await new Response(init?.body).arrayBuffer())
+      const socket = connect(port, '127.0.0.1').setNoDelay()
+      socket.write(`POST ${pathname} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`)
+      socket.write(`Content-Type: ${SEALED['content-type']}\r\nContent-Length: ${body.length}\r\n\r\n`)
+      for (const byte of body) {
+        socket.write(Uint8Array.of(byte))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      const answer = Buffer.concat(await socket.toArray())
+      return new Response(answer.subarray(answer.indexOf('\r\n\r\n') + 4), { headers: SEALED })
+    }
+    const made = await session()
+    globalThis.fetch = bytewise
+    try {
+      expect(await (await made.fetch('/echo', { method: 'PUT', body: 'hello' })).text()).toBe('hello')
+    } finally {
+      globalThis.fetch = fetch
+    }
+  })
+
   test.each<[string, Raw]>([
     ['garbage', { headers: SEALED, body: garbage(200) }],
     ['nothing', { headers: SEALED, body: garbage(0) }],
     ['an unknown session', { headers: SEALED, body: new Uint8Array(200) }],
+    [
+      'two media types',
+      { headers: { 'content-type': [SEALED['content-type'], 'text/plain'] }, body: garbage(200) },
+    ],
     ['another media type', { headers: { 'content-type': 'text/plain' }, body: garbage(200) }],
     ['parameters of the media type', { headers: { 'content-type': 'application/ath-sealed; a=b' } }],
     ['a query', { path: '/ath/sealed?x', headers: SEALED, body: garbage(200) }],
