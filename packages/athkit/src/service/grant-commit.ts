@@ -12,7 +12,8 @@ import { openWindow } from './windows.ts'
  * (ATH-6.2.1). It may be called again, on any node, whenever m9b is about to be answered: the grant's own row says that it was
  * done, and an ended one is never made anew.
  *
- * @throws HandshakeError `credential_revoked`, `credential_expired`, `policy_denied`
+ * @throws HandshakeError `credential_revoked`, `credential_expired`, `policy_denied`; `credential_invalid` where the use that was reserved
+ *   has lapsed, for another handshake may have had it since
  */
 export async function commitGrant(context: ServiceContext, { grant, session }: Completion): Promise<void> {
   const now = context.now()
@@ -26,7 +27,9 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
   if (indexed === 'suspended') {
     throw refuse('policy_denied', 'the agent was suspended before m9b', { rule: 'ATH-9', step: 'm9b' })
   }
-  const guards = notRevoked(grant)
+  const { use } = grant
+  const guards: Operation[] = [...notRevoked(grant)]
+  const useAt = use === undefined ? -1 : guards.push({ op: 'get', key: use.key, if: 'present' })
   const expiresAt = forgottenAt(grant)
   const operations: Operation[] = [
     {
@@ -41,8 +44,8 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
     { op: 'put', key: `session:${session.sid}`, value: JSON.stringify(session), expiresAt },
     ...session.epochs.map((epoch) => openWindow(session.sid, epoch)),
   ]
-  if (grant.use !== undefined) {
-    operations.push({ op: 'put', key: grant.use.key, value: 'reserved', expiresAt: grant.provisionalUntil })
+  if (use !== undefined) {
+    operations.push({ op: 'put', key: use.key, value: 'reserved', expiresAt: grant.provisionalUntil })
   }
   const issued = {
     type: 'token_issued',
@@ -52,8 +55,12 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
     clientDid: grant.clientDid,
     userDid: grant.userDid,
   } as const
-  const { outcome } = await record(context, partition, operations, [issued])
-  if (outcome === 'aborted') throw revoked()
+  const committed = await record(context, partition, operations, [issued])
+  if (committed.outcome !== 'aborted') return
+  if (committed.at === useAt) {
+    throw refuse('credential_invalid', 'the reserved use has lapsed', { rule: 'ATH-6.2.1', step: 'm9b' })
+  }
+  throw revoked()
 }
 
 /** Whether it was committed before: what came of it since, a revocation included, changes nothing about a receipt (ATH-3.5). */

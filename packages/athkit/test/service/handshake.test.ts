@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { AthError } from '../../src/errors.ts'
 import * as h from '../../src/handshake/index.ts'
 import { type Agent, ASK_NOBODY, agentOf, NOW, ORIGIN, type Shop, shop } from './shop.ts'
 
@@ -156,6 +157,33 @@ describe('a whole handshake', () => {
     await at.wallet.post(question, await at.wallet.respond(question))
     at.clock.now += 599
     expect(await agent.get()).toMatchObject({ status: 200, body: [{}, { type: 'handshake_complete' }] })
+  })
+
+  test('a use that has lapsed before its grant was committed is somebody else’s (ATH-6.2.1)', async () => {
+    const at = await shop(ASK_NOBODY)
+    const [first, second] = [await agentOf(at), await agentOf(at)]
+    const credential = await first.credential({ maxUses: 1 })
+    const m5 = await first.m5({ credential })
+    expect((await first.post([first.m3, m5])).status).toBe(200)
+    // The process dies between the state and the grant.
+    const { transact } = at.store
+    Object.assign(at.store, {
+      transact: (...given: Parameters<typeof transact>) =>
+        given[0].startsWith('pair:') && given[1].some(({ op }) => op === 'put')
+          ? Promise.reject(new AthError('store_unavailable', 'dead'))
+          : transact(...given),
+    })
+    const m9a = await first.m9a(m5)
+    expect((await first.post(m9a)).status).toBe(503)
+    Object.assign(at.store, { transact })
+    at.clock.now += 62
+
+    const again = await agentOf(at)
+    const again5 = await again.m5({ credential })
+    expect((await again.post([again.m3, again5, await again.m9a(again5)])).status).toBe(200)
+    expect(await first.post(m9a)).toMatchObject({ status: 401, body: { error: 'credential_invalid' } })
+    expect((await at.service.grantsOf(at.user.did)).grants).toHaveLength(1)
+    expect((await second.post([second.m3, await second.m5({ credential })])).status).not.toBe(200)
   })
 
   test('of several at once with a credential good for one, one is granted (ATH-6.2.1)', async () => {

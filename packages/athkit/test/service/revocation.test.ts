@@ -10,6 +10,7 @@ import type { Identity } from '../../src/handshake/index.ts'
 import { createRevocation, type RevocationOptions } from '../../src/messages/revocation.ts'
 import { CASCADES } from '../../src/service/revocation/cascade.ts'
 import { indexGrant } from '../../src/service/revocation/index-rows.ts'
+import { pairPartition } from '../../src/service/rows.ts'
 import { memory } from '../../src/store/memory.ts'
 import { sqlite } from '../../src/store/sqlite.ts'
 import type { Operation, Store } from '../../src/store/store.ts'
@@ -243,12 +244,12 @@ describe('what is under way when a revocation comes commits no more', () => {
     const at = await shop({ restrictions: {} })
     const { grant, session } = await seed(at)
     const early = { ...grant, id: 'tok_early', sid: toBase64url(randomBytes(16)) }
-    const context = writing(at)
-    expect(await indexGrant(context, early)).toBe('indexed')
-    await at.service.endGrantsOf(at.agent.did, 'deactivated')
-    await expect(
-      seed(at, { grant: { ...early, credentialId: grant.credentialId }, session }),
-    ).rejects.toThrow('revoked')
+    const partition = await pairPartition(early.clientDid, early.userDid)
+    expect(await indexGrant(writing(at), early, partition)).toBe('indexed')
+    // Of the grant alone: nothing else that is looked for says so.
+    const taken = await revoke(at, at.user, { target: { kind: 'grant', id: early.id } })
+    expect(taken.status).toBe(200)
+    await expect(seed(at, { grant: early, session })).rejects.toThrow('revoked')
   })
 })
 

@@ -84,6 +84,10 @@ export async function seed(at: Shop, options: SeedOptions = {}) {
     transcript: toBase64url(randomBytes(32)),
     ...options.session,
   }
+  if (grant.use !== undefined) {
+    const reserved = { op: 'put', key: grant.use.key, value: 'reserved' } as const
+    await at.store.transact(await pairPartition(grant.clientDid, grant.userDid), [reserved], now)
+  }
   await commitGrant(writing(at), { grant, session })
   const token = await tokenFor(at, grant, session, options.token)
   return clientOf(at, { sid, cipher, keys, token, grant, session })
