@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { carried } from '../service/carried.ts'
+import { carried, headersOf } from '../service/carried.ts'
 
 /** Sends a response; resolves when all of it was handed over, or the client is gone. */
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
@@ -7,7 +7,7 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
   const headers: string[] = []
   let length = whole === undefined ? Number.NaN : whole.length
   // One cookie at a time: `set-cookie` is the one header that is not joined.
-  for (const [name, value] of response.headers) {
+  for (const [name, value] of headersOf(response)) {
     if (name === 'content-length') length = Number(value)
     else headers.push(name, value)
   }

@@ -79,7 +79,7 @@ export async function signerOfJws(
   const kid = header.kid ?? undefined
   for (const key of keys) {
     if (header.alg !== key.alg || (kid !== undefined && kid !== key.thumbprint)) continue
-    if (await verifyBytes(key, utf8(signingInput), signature)) return key
+    if (await verifyBytes(key, signingInput, signature)) return key
   }
   return undefined
 }

@@ -34,7 +34,12 @@ export const port: CryptoPort = {
   sign: (alg, privateKey, data) => nodeSign(digestOf(alg), data, options(privateKey)),
   verify(alg, publicKey, data, signature) {
     try {
-      return nodeVerify(digestOf(alg), data, options(publicKey), signature)
+      return nodeVerify(
+        digestOf(alg),
+        typeof data === 'string' ? Buffer.from(data) : data,
+        options(publicKey),
+        signature,
+      )
     } catch {
       return false
     }

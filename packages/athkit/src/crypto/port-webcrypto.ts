@@ -6,11 +6,11 @@ import type { CryptoPort, PublicJwk } from './port.ts'
 /** WebCrypto, and for ChaCha20-Poly1305, which it lacks, `@noble/ciphers`. */
 const subtle = globalThis.crypto.subtle
 
+const bytesOf = (data: Uint8Array | string): Uint8Array => (typeof data === 'string' ? utf8(data) : data)
+
 export const port: CryptoPort = {
   async sha256(data) {
-    return new Uint8Array(
-      await subtle.digest('SHA-256', source(typeof data === 'string' ? utf8(data) : data)),
-    )
+    return new Uint8Array(await subtle.digest('SHA-256', source(bytesOf(data))))
   },
   async hmac(key, data) {
     const imported = await subtle.importKey('raw', source(key), HMAC, false, ['sign'])
@@ -38,7 +38,12 @@ export const port: CryptoPort = {
   },
   async verify(alg, publicKey, data, signature) {
     try {
-      return await subtle.verify(ALGORITHMS[alg], publicKey as CryptoKey, source(signature), source(data))
+      return await subtle.verify(
+        ALGORITHMS[alg],
+        publicKey as CryptoKey,
+        source(signature),
+        source(bytesOf(data)),
+      )
     } catch {
       return false
     }

@@ -32,11 +32,11 @@ export interface CryptoPort {
   exportPkcs8(privateKey: KeyHandle): Awaitable<Uint8Array>
   /** 64 bytes: r‖s for ES256, raw for EdDSA. */
   sign(alg: SignatureAlgorithm, privateKey: KeyHandle, data: Uint8Array): Awaitable<Uint8Array>
-  /** `signature` is 64 bytes. Never throws for what it is given: false. */
+  /** `signature` is 64 bytes; of a text, `data` is its UTF-8. Never throws for what it is given: false. */
   verify(
     alg: SignatureAlgorithm,
     publicKey: KeyHandle,
-    data: Uint8Array,
+    data: Uint8Array | string,
     signature: Uint8Array,
   ): Awaitable<boolean>
 

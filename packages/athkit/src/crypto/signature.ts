@@ -47,12 +47,16 @@ export async function verifyText(
     throw refuse('malformed_message', 'the signature is missing', { rule: 'ATH-1.3' })
   }
   const bytes = typeof signature === 'string' ? decodeBase64url(signature) : undefined
-  if (bytes?.length !== SIGNATURE_BYTES || !(await verifyBytes(key, utf8(text), bytes))) {
+  if (bytes?.length !== SIGNATURE_BYTES || !(await verifyBytes(key, text, bytes))) {
     throw refuse('signature_invalid', 'the signature is not of this key over this text', { rule })
   }
 }
 
-/** @param signature 64 bytes; false for any other length */
-export async function verifyBytes(key: PublicKey, data: Uint8Array, signature: Uint8Array): Promise<boolean> {
+/** @param data of a text, its UTF-8 @param signature 64 bytes; false for any other length */
+export async function verifyBytes(
+  key: PublicKey,
+  data: Uint8Array | string,
+  signature: Uint8Array,
+): Promise<boolean> {
   return signature.length === SIGNATURE_BYTES && (await port.verify(key.alg, key.handle, data, signature))
 }

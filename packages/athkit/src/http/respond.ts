@@ -28,7 +28,7 @@ export function jsonFor(
   body: Json,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return wholeAnswer(request, utf8(JSON.stringify(body)), { status, headers: withType(headers) })
+  return wholeAnswer(request, utf8(JSON.stringify(body)), status, withType(headers))
 }
 
 const withType = (headers: Readonly<Record<string, string>>): [string, string][] => [

@@ -3,9 +3,10 @@ import { carried, wholeAnswer } from '../service/carried.ts'
 import type { SealedBody } from '../service/index.ts'
 import { requireMediaType } from './body.ts'
 import type { Endpoint } from './endpoint.ts'
-import { withCommonHeaders } from './respond.ts'
+import { EVERYWHERE } from './respond.ts'
 
 export const SEALED_TYPE = 'application/ath-sealed'
+const HEADERS: [string, string][] = [...EVERYWHERE, ['content-type', SEALED_TYPE]]
 
 /** `POST {session_endpoint}`: a whole HTTP request, sealed (ATH-7.1). What is inside has limits of its own. */
 export const sealedEndpoint = (path: string): Endpoint => ({
@@ -21,12 +22,11 @@ export const sealedEndpoint = (path: string): Endpoint => ({
 
 /** @param request that it answers, if its adapter may take the answer beside the response */
 export function sealedResponse(sealed: SealedBody, request?: Request): Response {
-  const headers = { 'content-type': SEALED_TYPE }
-  if (!(sealed instanceof Uint8Array)) return withCommonHeaders(new Response(sealed, { headers }))
-  const init = { headers: { ...headers, 'content-length': String(sealed.length) } }
-  return withCommonHeaders(
-    request === undefined ? new Response(sealed, init) : wholeAnswer(request, sealed, init),
-  )
+  if (!(sealed instanceof Uint8Array)) return new Response(sealed, { headers: HEADERS })
+  const headers: [string, string][] = [...HEADERS, ['content-length', String(sealed.length)]]
+  return request === undefined
+    ? new Response(sealed, { headers })
+    : wholeAnswer(request, sealed, 200, headers)
 }
 
 /** A body up to this size is read in one go. */
