@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { EVERYWHERE, errorResponse } from '../http/respond.ts'
-import { SEALED_TYPE, sealedResponse } from '../http/sealed.ts'
+import { errorResponse } from '../http/respond.ts'
+import { SEALED_HEADERS, SEALED_TYPE, sealedResponse } from '../http/sealed.ts'
 import type { Caller, Service } from '../service/index.ts'
 import { isSmall, readWhole, signalOf } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
 import { endOfTurn } from './turn.ts'
 
-const HEADERS = [...EVERYWHERE, ['content-type', SEALED_TYPE]].flat()
+const HEADERS = SEALED_HEADERS.flat()
 
 /** Whether it is a sealed request that a service's endpoint takes as it is, small enough to be read whole. */
 export const isSmallSealed = (

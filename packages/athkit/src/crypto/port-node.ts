@@ -96,16 +96,23 @@ interface Encoded<PrivateKey = Buffer> {
 }
 
 /**
- * A new key, read from its encoding. On Node 20 a key that comes out of the generator itself shares a lock with the generator's job:
- * where garbage is collected while such a key is exported as a JWK, the end of the job waits for that lock, and the process for ever.
+ * A new private key in PKCS#8 DER, which the caller wipes. On Node 20 a key that comes out of the generator itself shares a lock with the
+ * generator's job: where garbage is collected while such a key is exported as a JWK, the end of the job waits for that lock, and the
+ * process for ever. So it is asked for in its encoding.
  */
-function generate(alg: SignatureAlgorithm): KeyObject {
+export function generatePkcs8(alg: SignatureAlgorithm): Buffer {
   // Node's types promise keys here, whatever encoding is asked for.
   const pair = (alg === 'ES256'
     ? generateKeyPairSync('ec', { namedCurve: 'prime256v1', ...DER })
     : generateKeyPairSync('ed25519', DER)) as unknown as Encoded
-  const privateKey = createPrivateKey({ key: pair.privateKey, format: 'der', type: 'pkcs8' })
-  pair.privateKey.fill(0)
+  return pair.privateKey
+}
+
+/** The same, read from its encoding. */
+function generate(alg: SignatureAlgorithm): KeyObject {
+  const der = generatePkcs8(alg)
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  der.fill(0)
   return privateKey
 }
 

@@ -6,7 +6,8 @@ import type { Endpoint } from './endpoint.ts'
 import { EVERYWHERE } from './respond.ts'
 
 export const SEALED_TYPE = 'application/ath-sealed'
-const HEADERS: [string, string][] = [...EVERYWHERE, ['content-type', SEALED_TYPE]]
+/** Of every sealed answer. */
+export const SEALED_HEADERS: [string, string][] = [...EVERYWHERE, ['content-type', SEALED_TYPE]]
 
 /** `POST {session_endpoint}`: a whole HTTP request, sealed (ATH-7.1). What is inside has limits of its own. */
 export const sealedEndpoint = (path: string): Endpoint => ({
@@ -22,8 +23,8 @@ export const sealedEndpoint = (path: string): Endpoint => ({
 
 /** @param request that it answers, if its adapter may take the answer beside the response */
 export function sealedResponse(sealed: SealedBody, request?: Request): Response {
-  if (!(sealed instanceof Uint8Array)) return new Response(sealed, { headers: HEADERS })
-  const headers: [string, string][] = [...HEADERS, ['content-length', String(sealed.length)]]
+  if (!(sealed instanceof Uint8Array)) return new Response(sealed, { headers: SEALED_HEADERS })
+  const headers: [string, string][] = [...SEALED_HEADERS, ['content-length', String(sealed.length)]]
   return request === undefined
     ? new Response(sealed, { headers })
     : wholeAnswer(request, sealed, 200, headers)

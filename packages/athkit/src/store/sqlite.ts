@@ -48,10 +48,7 @@ function storeOf(database: Database): Store {
   let waiting: Job[] = []
   let closed = false
 
-  function commitWaiting(): void {
-    const jobs = waiting
-    waiting = []
-    if (jobs.length === 0) return
+  function settle(jobs: readonly Job[]): void {
     try {
       const outcomes = commit(connection, jobs)
       jobs.forEach((job, index) => {
@@ -62,13 +59,10 @@ function storeOf(database: Database): Store {
     }
   }
 
-  function readNow(job: Job): void {
-    try {
-      const [outcome] = commit(connection, [job])
-      job.resolve(outcome as Outcome<readonly unknown[]>)
-    } catch (cause) {
-      job.reject(unavailable(cause))
-    }
+  function commitWaiting(): void {
+    const jobs = waiting
+    waiting = []
+    if (jobs.length > 0) settle(jobs)
   }
 
   return {
@@ -77,7 +71,7 @@ function storeOf(database: Database): Store {
         if (closed) return reject(unavailable('closed'))
         const job: Job = { partition, operations, now, resolve: resolve as Job['resolve'], reject }
         // What only reads has no disk to wait for, and nothing to share with others.
-        if (!writes(job)) readNow(job)
+        if (!writes(job)) settle([job])
         else if (waiting.push(job) === 1) setImmediate(commitWaiting)
       }),
     async *outbox() {
@@ -136,7 +130,7 @@ function guarded<T>(work: () => T): T {
  * written, nobody's writing is waited for: a reader sees what was committed last. One read by itself is a transaction already.
  */
 function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly unknown[]>[] {
-  const { database } = connection
+  const { database, versions } = connection
   const [first] = jobs
   if (jobs.length === 1 && first?.operations.length === 1 && !writes(first))
     return [runJob(connection, first)]
@@ -148,7 +142,7 @@ function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly 
       const outcome = runJob(connection, job)
       if (outcome.outcome === 'aborted') {
         database.exec('ROLLBACK TO one')
-        forget(connection)
+        versions.drop()
       }
       database.exec('RELEASE one')
       return outcome
@@ -156,7 +150,7 @@ function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly 
     database.exec('COMMIT')
     return outcomes
   } catch (error) {
-    forget(connection)
+    versions.drop()
     try {
       database.exec('ROLLBACK')
     } catch {
@@ -164,11 +158,6 @@ function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly 
     }
     throw error
   }
-}
-
-/** What was rolled back in the file may be at hand in memory. */
-function forget({ versions }: Connection): void {
-  versions.drop()
 }
 
 const runJob = (connection: Connection, { partition, operations, now }: Job) =>

@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises'
 import type { Kept, Vault, VaultKind } from '../agent/vault.ts'
 import type { SignatureAlgorithm } from '../crypto/algorithms.ts'
 import type { Signer } from '../crypto/keys.ts'
+import { generatePkcs8 } from '../crypto/port-node.ts'
 import { didFromKey } from '../did/did.ts'
 import type { Identity } from '../handshake/index.ts'
 import { replaceFile, sweep } from './atomic.ts'
 import { type Contents, decodeContents, EMPTY, encodeContents } from './contents.ts'
 import { newKeys, openVault, sealVault, type VaultKeys, type VaultSecret } from './format.ts'
 import { locked } from './lock.ts'
-import { generateKey, signerFromDer } from './signer.ts'
+import { signerFromDer } from './signer.ts'
 
 /** A vault that keeps the keys themselves: the identity's, and others until they take its place or for what else the DID has them. */
 export interface FileVault extends Vault {
@@ -67,7 +68,7 @@ export async function openFileVault(file: string, secret: VaultSecret): Promise<
     const known = await read()
     const contents =
       known.key === undefined
-        ? await change((before) => (before.key ? before : { ...before, key: generateKey(alg) }))
+        ? await change((before) => (before.key ? before : { ...before, key: generatePkcs8(alg) }))
         : known
     return identityIn(contents)
   }
@@ -83,7 +84,7 @@ export async function openFileVault(file: string, secret: VaultSecret): Promise<
     async key(name, alg = 'ES256') {
       const { entries } = await change((before) => {
         if (before.entries.get('key')?.has(name)) return before
-        return { ...before, entries: updated(before.entries, 'key', name, () => generateKey(alg)) }
+        return { ...before, entries: updated(before.entries, 'key', name, () => generatePkcs8(alg)) }
       })
       return signerFromDer(keyIn(entries, name))
     },

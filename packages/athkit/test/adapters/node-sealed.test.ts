@@ -128,6 +128,20 @@ async function until(check: () => boolean): Promise<boolean> {
   return check()
 }
 
+/** Sends the beginning of a body that is said to be longer. @returns whether it is refused all the same */
+async function begun(port: number, length: string): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  stops.push(() => socket.destroy())
+  let said = ''
+  socket.on('data', (data) => {
+    said += data
+  })
+  socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
+  socket.write(length)
+  socket.write(garbage(1000))
+  return until(() => said.startsWith('HTTP/1.1 400'))
+}
+
 describe('sealed requests that go to the service as they come', () => {
   test.each([0, 1, 1024, 65_000, 65_536, 70_000, 300_000])('arrive whole: %i bytes', async (length) => {
     const { session } = await served({ direct: true })
@@ -179,30 +193,12 @@ describe('sealed requests that go to the service as they come', () => {
 
   test('that are large are not read whole before they are judged', async () => {
     const { port } = await served({ direct: true })
-    const socket = connect(port, '127.0.0.1')
-    stops.push(() => socket.destroy())
-    let said = ''
-    socket.on('data', (data) => {
-      said += data
-    })
-    socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
-    socket.write('Content-Length: 10000000\r\n\r\n')
-    socket.write(garbage(1000))
-    expect(await until(() => said.startsWith('HTTP/1.1 400'))).toBe(true)
+    expect(await begun(port, 'Content-Length: 10000000\r\n\r\n')).toBe(true)
   })
 
   test('that say two lengths are not read whole either, where a parser lets them', async () => {
     const { port } = await served({ direct: true, http: { insecureHTTPParser: true } })
-    const socket = connect(port, '127.0.0.1')
-    stops.push(() => socket.destroy())
-    let said = ''
-    socket.on('data', (data) => {
-      said += data
-    })
-    socket.write('POST /ath/sealed HTTP/1.1\r\nHost: x\r\nContent-Type: application/ath-sealed\r\n')
-    socket.write('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n')
-    socket.write(garbage(1000))
-    expect(await until(() => said.startsWith('HTTP/1.1 400'))).toBe(true)
+    expect(await begun(port, 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n')).toBe(true)
   })
 
   test('that come byte by byte are whole in the end', async () => {
