@@ -1,10 +1,10 @@
 import { AthError } from '../errors.ts'
-import { type Cells, run } from './run.ts'
+import { run } from './run.ts'
+import { SqliteCells } from './sqlite-cells.ts'
 import type { Database } from './sqlite-driver.ts'
 import { openFile } from './sqlite-file.ts'
 import { type Versions, versionsOf } from './sqlite-versions.ts'
 import type { Operation, OutboxEntry, Outcome, Store, StoredRow } from './store.ts'
-import { decodeWindow, encodeWindow } from './window.ts'
 
 /**
  * The contract in one SQLite file: the embedded default. What is asked for in the same turn of the event loop commits together, so a
@@ -129,24 +129,30 @@ function guarded<T>(work: () => T): T {
  * One transaction of SQLite around all of them; one that may have something to undo has a savepoint of its own. Where nothing is
  * written, nobody's writing is waited for: a reader sees what was committed last. One read by itself is a transaction already.
  */
-function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly unknown[]>[] {
-  const { database, versions } = connection
+function commit(
+  { database, statements, versions }: Connection,
+  jobs: readonly Job[],
+): readonly Outcome<readonly unknown[]>[] {
+  const cells = new SqliteCells(statements, versions)
+  const runJob = ({ partition, operations, now }: Job) => run(cells.open(partition, now), operations)
   const [first] = jobs
-  if (jobs.length === 1 && first?.operations.length === 1 && !writes(first))
-    return [runJob(connection, first)]
+  if (jobs.length === 1 && first?.operations.length === 1 && !writes(first)) return [runJob(first)]
   database.exec(jobs.some(writes) ? 'BEGIN IMMEDIATE' : 'BEGIN')
   try {
     const outcomes = jobs.map((job) => {
-      if (!mayUndo(job)) return runJob(connection, job)
+      if (!mayUndo(job)) return runJob(job)
+      cells.flush()
       database.exec('SAVEPOINT one')
-      const outcome = runJob(connection, job)
+      const outcome = runJob(job)
       if (outcome.outcome === 'aborted') {
         database.exec('ROLLBACK TO one')
+        cells.forget()
         versions.drop()
       }
       database.exec('RELEASE one')
       return outcome
     })
+    cells.flush()
     database.exec('COMMIT')
     return outcomes
   } catch (error) {
@@ -159,9 +165,6 @@ function commit(connection: Connection, jobs: readonly Job[]): Outcome<readonly 
     throw error
   }
 }
-
-const runJob = (connection: Connection, { partition, operations, now }: Job) =>
-  run(cellsOf(connection, partition, now), operations)
 
 const isWrite = ({ op }: Operation): boolean => op !== 'get' && op !== 'list'
 
@@ -185,7 +188,7 @@ function prepare(database: Database) {
   const live = '(expires_at IS NULL OR expires_at > ?)'
   return {
     get: database.prepare(
-      `SELECT value, version FROM cells WHERE partition = ? AND kind = ? AND key = ? AND ${live}`,
+      'SELECT value, version, expires_at FROM cells WHERE partition = ? AND kind = ? AND key = ?',
     ),
     list: database.prepare(
       `SELECT key, value, version FROM cells WHERE partition = ? AND kind = 'row' AND key >= ? AND substr(key, 1, length(?)) = ? AND ${live}
@@ -194,7 +197,7 @@ function prepare(database: Database) {
     put: database.prepare(
       'INSERT OR REPLACE INTO cells (partition, kind, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    delete: database.prepare("DELETE FROM cells WHERE partition = ? AND kind = 'row' AND key = ?"),
+    delete: database.prepare('DELETE FROM cells WHERE partition = ? AND kind = ? AND key = ?'),
     append: database.prepare('INSERT OR IGNORE INTO outbox (partition, id, value) VALUES (?, ?, ?)'),
     drop: database.prepare('DELETE FROM outbox WHERE partition = ? AND id = ?'),
     outbox: database.prepare(
@@ -207,47 +210,5 @@ function prepare(database: Database) {
     sweep: database.prepare(
       'DELETE FROM cells WHERE (partition, kind, key) IN (SELECT partition, kind, key FROM cells WHERE expires_at <= ? LIMIT ?)',
     ),
-  }
-}
-
-interface Stored {
-  readonly key: string
-  readonly value: string
-  readonly version: number
-}
-
-function cellsOf({ statements, versions }: Connection, partition: string, now: number): Cells {
-  const read = (kind: string, key: string) =>
-    statements.get.get([partition, kind, key, now]) as Stored | undefined
-  const write = (kind: string, key: string, value: string, expiresAt: number | undefined): number => {
-    const version = versions.next()
-    statements.put.run([partition, kind, key, value, version, expiresAt ?? null])
-    return version
-  }
-  return {
-    row(key) {
-      const found = read('row', key)
-      return found === undefined ? undefined : { value: found.value, version: found.version }
-    },
-    list: (prefix, limit) =>
-      (statements.list.all([partition, prefix, prefix, prefix, now, limit]) as Stored[]).map(
-        ({ key, value, version }) => ({ key, value, version }),
-      ),
-    putRow: (key, value, expiresAt) => ({ value, version: write('row', key, value, expiresAt) }),
-    deleteRow: (key) => void statements.delete.run([partition, key]),
-    window(key) {
-      const found = read('window', key)
-      return found === undefined ? undefined : decodeWindow(found.value)
-    },
-    putWindow: (key, window, expiresAt) => void write('window', key, encodeWindow(window), expiresAt),
-    events(key) {
-      const found = read('events', key)
-      return found === undefined ? undefined : JSON.parse(found.value)
-    },
-    putEvents: (key, events, expiresAt) => void write('events', key, JSON.stringify(events), expiresAt),
-    append: (id, value) => void statements.append.run([partition, id, value]),
-    drop(ids) {
-      for (const id of ids) statements.drop.run([partition, id])
-    },
   }
 }
