@@ -1,4 +1,11 @@
-import { type AuditEntry, type AuditFact, exportAudit, verifyAudit } from 'athkit/audit'
+import {
+  type AuditEntry,
+  type AuditFact,
+  type AuditRecord,
+  entryId,
+  exportAudit,
+  verifyAudit,
+} from 'athkit/audit'
 import type { JsonObject } from 'athkit/crypto'
 import type { Store } from 'athkit/store'
 
@@ -18,7 +25,10 @@ export async function countAudit(store: Store, told: Told) {
   for await (const line of exportAudit(store, Math.floor(Date.now() / 1000))) lines.push(line)
   const facts = new Map<string, AuditFact>()
   for (const line of lines) if ('event' in line) facts.set((line as AuditEntry).id, line as AuditEntry)
-  for await (const { id, value } of store.outbox()) facts.set(id, JSON.parse(value) as AuditFact)
+  for await (const { id, value } of store.outbox()) {
+    const { facts: waiting } = JSON.parse(value) as AuditRecord
+    for (const [at, fact] of waiting.entries()) facts.set(entryId(id, at), fact)
+  }
   const written: Told = new Map()
   for (const { event, grant_id, client_did } of facts.values()) {
     for (const whose of [grant_id, client_did]) if (whose !== undefined) tell(written, event, whose)

@@ -26,7 +26,8 @@ test('an order that was acknowledged and is not there is lost; two under one key
 test('an entry in no chain and no outbox is lost, as often as it is missing', async () => {
   const store = memory()
   const fact = { event: 'keys rotated', timestamp: 0, grant_id: 'g', client_did: 'c', detail: {} }
-  await store.transact('p', [{ op: 'append', id: 'e', value: JSON.stringify(fact) }], 0)
+  const value = JSON.stringify({ process: 'p', facts: [fact] })
+  await store.transact('p', [{ op: 'append', id: 'e', value }], 0)
   const told: Told = new Map()
   tell(told, 'keys rotated', 'g')
   expect(await countAudit(store, told)).toEqual({ entries: 1, lost: 0, findings: [] })

@@ -4,7 +4,7 @@ import { createChainWriter } from './chain-writer.ts'
 import type { AuditFact, AuditRecord } from './entry.ts'
 import { createHeads } from './heads.ts'
 import type { AuditDeps, AuditOptions } from './options.ts'
-import { entriesOf, recoverOthers } from './recovery.ts'
+import { recordsOf, recoverOthers } from './recovery.ts'
 
 /**
  * What a process writes down (ATH-10). A fact becomes durable in the outbox of a partition, in the transaction of the state that it
@@ -12,7 +12,7 @@ import { entriesOf, recoverOthers } from './recovery.ts'
  */
 export interface Audit {
   readonly process: string
-  /** The operations that write facts down. What became of their transaction must be told. */
+  /** The operation that writes facts down, if there are any. What became of its transaction must be told. */
   begin(facts: readonly AuditFact[]): Begun
   /**
    * A transaction of the store, with facts written down in it: durable together, or neither.
@@ -100,9 +100,9 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
     for (;;) {
       if (mustScan || own.head === undefined) await scan()
       if (queue.length === 0) return
-      const entries = queue
+      const records = queue
       queue = []
-      if (!(await own.extend(entries))) mustScan = true
+      if (!(await own.extend(records))) mustScan = true
     }
   }
 
@@ -115,7 +115,7 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
     generation += 1
     queue = []
     const head = await own.load()
-    const found = await entriesOf(store, process)
+    const found = await recordsOf(store, process)
     const named = new Set(head.ids)
     await own.drop(found.filter(({ id }) => named.has(id)))
     const known = new Set([...named, ...queue.map(({ id }) => id)])
@@ -146,26 +146,23 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
   }
 
   function begin(facts: readonly AuditFact[]): Begun {
-    const records = facts.map((fact): AuditRecord => ({ id: randomId(), process, ...fact }))
+    if (facts.length === 0) return NOTHING
+    const id = randomId()
+    const record: AuditRecord = { process, facts }
+    const value = JSON.stringify(record)
     const began = generation
-    const entries = records.map((record) => ({ id: record.id, value: JSON.stringify(record) }))
-    for (const { id } of entries) underWay.set(id, began)
-    const end = () => {
-      for (const { id } of entries) underWay.delete(id)
-    }
+    underWay.set(id, began)
     return {
-      operations: entries.map((entry) => ({ op: 'append', ...entry })),
+      operations: [{ op: 'append', id, value }],
       settle(partition) {
-        end()
-        if (entries.length === 0) return
+        underWay.delete(id)
         if (began !== generation || queue.length >= MOST_QUEUED) mustScan = true
-        else queue.push(...entries.map((entry) => ({ partition, ...entry })))
+        else queue.push({ partition, id, value })
         schedule()
       },
-      discard: end,
+      discard: () => underWay.delete(id),
       unknown() {
-        end()
-        if (entries.length === 0) return
+        underWay.delete(id)
         mustScan = true
         schedule(AGAIN_AFTER_MS)
       },
@@ -196,6 +193,14 @@ export function createAudit(deps: AuditDeps, options: AuditOptions = {}): Audit 
       await flush()
     },
   }
+}
+
+/** What is begun where there is nothing to write down. */
+const NOTHING: Begun = {
+  operations: [],
+  settle: () => undefined,
+  discard: () => undefined,
+  unknown: () => undefined,
 }
 
 /** Nothing that is done in the background keeps a process alive. */

@@ -31,22 +31,27 @@ export interface AuditFact {
   readonly event: AuditEvent
   /** Unix seconds. */
   readonly timestamp: number
-  readonly client_did?: string
-  readonly user_did?: string
-  readonly grant_id?: string
-  readonly handshake_id?: string
+  readonly client_did?: string | undefined
+  readonly user_did?: string | undefined
+  readonly grant_id?: string | undefined
+  readonly handshake_id?: string | undefined
   readonly detail: JsonObject
 }
 
-/** A fact in the outbox of the partition whose state it describes: durable, and without its place in the chain yet. */
-export interface AuditRecord extends AuditFact {
-  readonly id: string
+/** The facts of one transaction, in the outbox of its partition: durable with it, and without their places in the chain yet. */
+export interface AuditRecord {
   /** Who wrote it, and in whose chain it has its place. */
   readonly process: string
+  readonly facts: readonly AuditFact[]
 }
 
+/** The id that the entry of a record's fact will have. @param at of the fact in its record */
+export const entryId = (recordId: string, at: number): string => (at === 0 ? recordId : `${recordId}.${at}`)
+
 /** A link of a process's chain. */
-export interface AuditEntry extends AuditRecord {
+export interface AuditEntry extends AuditFact {
+  readonly id: string
+  readonly process: string
   readonly seq: number
   readonly hash: string
 }

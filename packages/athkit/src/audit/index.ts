@@ -1,6 +1,13 @@
 export { type Audit, type Begun, createAudit, type OutcomeOf } from './audit.ts'
 export { BrokenChain, type ChainExpectation, verifyChain } from './chain.ts'
-export type { AuditEntry, AuditEvent, AuditFact, AuditHead } from './entry.ts'
+export {
+  type AuditEntry,
+  type AuditEvent,
+  type AuditFact,
+  type AuditHead,
+  type AuditRecord,
+  entryId,
+} from './entry.ts'
 export { type AuditDeps, type AuditOptions, auditMistakes } from './options.ts'
 export { type AuditQuery, exportAudit, fits, queryAudit } from './read.ts'
 export { recoverAudit } from './recovery.ts'

@@ -3,16 +3,16 @@ import { type ChainWriter, createChainWriter } from './chain-writer.ts'
 import type { AuditRecord } from './entry.ts'
 import type { AuditDeps } from './options.ts'
 
-/** An entry that has waited for its place for so long was left by a process that is gone. If it is not: both notice (`ChainWriter`). */
+/** A record that has waited for its place for so long was left by a process that is gone. If it is not: both notice (`ChainWriter`). */
 const LEFT_AFTER_SECONDS = 10
 
-/** What lies in the outboxes of one process's entries, in the order of time. */
-export async function entriesOf(store: Store, process: string): Promise<readonly OutboxEntry[]> {
-  return (await byProcess(store)).get(process)?.entries ?? []
+/** What one process has left in outboxes, in the order of time. */
+export async function recordsOf(store: Store, process: string): Promise<readonly OutboxEntry[]> {
+  return (await byProcess(store)).get(process)?.records ?? []
 }
 
 /**
- * Gives the entries of processes that died a place in those processes' chains.
+ * Gives the records of processes that died a place in those processes' chains.
  *
  * @param extended called for each chain that was made longer
  */
@@ -28,15 +28,15 @@ export async function recoverOthers(
   // Only now: what was found before may have got its place since.
   const found = await byProcess(store)
   for (const [name, writer] of writers) {
-    const entries = found.get(name)?.entries ?? []
+    const records = found.get(name)?.records ?? []
     const named = new Set(writer.head?.ids)
-    await writer.drop(entries.filter(({ id }) => named.has(id)))
-    const lost = entries.filter(({ id }) => !named.has(id))
+    await writer.drop(records.filter(({ id }) => named.has(id)))
+    const lost = records.filter(({ id }) => !named.has(id))
     if (lost.length > 0 && (await writer.extend(lost))) await extended(writer, name)
   }
 }
 
-/** Does what any process does now and then, for a tool that reads what is there: entries that dead processes left get their place. */
+/** Does what any process does now and then, for a tool that reads what is there: what dead processes left gets its place. */
 export const recoverAudit = (store: Store, now: number): Promise<void> =>
   recoverOthers(
     { store, signer: undefined, now: () => now, failed: () => undefined },
@@ -52,7 +52,7 @@ async function left(store: Store, own: string, now: number): Promise<readonly st
 }
 
 interface Found {
-  readonly entries: readonly OutboxEntry[]
+  readonly records: readonly OutboxEntry[]
   /** Unix seconds. */
   readonly oldest: number
 }
@@ -62,9 +62,9 @@ async function byProcess(store: Store): Promise<ReadonlyMap<string, Found>> {
   const found = new Map<string, { readonly entry: OutboxEntry; readonly at: number }[]>()
   for await (const entry of store.outbox()) {
     const record = recordIn(entry.value)
-    if (typeof record?.process !== 'string' || seen.has(entry.id)) continue
+    if (record === undefined || seen.has(entry.id)) continue
     seen.add(entry.id)
-    const at = record.timestamp ?? 0
+    const at = record.facts[0]?.timestamp ?? 0
     const those = found.get(record.process)
     if (those === undefined) found.set(record.process, [{ entry, at }])
     else those.push({ entry, at })
@@ -72,18 +72,16 @@ async function byProcess(store: Store): Promise<ReadonlyMap<string, Found>> {
   return new Map(
     [...found].map(([name, those]) => {
       those.sort((a, b) => a.at - b.at)
-      return [name, { entries: those.map(({ entry }) => entry), oldest: those[0]?.at ?? 0 }]
+      return [name, { records: those.map(({ entry }) => entry), oldest: those[0]?.at ?? 0 }]
     }),
   )
 }
 
 /** An outbox may hold what somebody else appended: undefined for what is no record of the audit's. */
-function recordIn(value: string): Partial<AuditRecord> | undefined {
+function recordIn(value: string): AuditRecord | undefined {
   try {
-    const record: unknown = JSON.parse(value)
-    return typeof record === 'object' && record !== null && 'event' in record
-      ? (record as Partial<AuditRecord>)
-      : undefined
+    const { process, facts }: Partial<AuditRecord> = Object(JSON.parse(value))
+    return typeof process === 'string' && Array.isArray(facts) ? { process, facts } : undefined
   } catch {
     return undefined
   }

@@ -18,7 +18,7 @@ export interface HeadRow {
   readonly count: number
   /** base64url; of the last entry. */
   readonly hash: string
-  /** The entries that were added last: until the next ones are, they may still lie in an outbox. */
+  /** The records that were added last: until the next ones are, they may still lie in an outbox. */
   readonly ids: readonly string[]
 }
 

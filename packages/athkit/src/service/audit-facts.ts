@@ -4,10 +4,14 @@ import type { ServiceEvent } from './events.ts'
 
 /** What the audit keeps of an event (ATH-10): this is the one table of it. Nothing, where it is counted and not written. */
 export function factsOf(event: ServiceEvent, now: number): readonly AuditFact[] {
+  const { clientDid, userDid, grantId, handshakeId } = event as Parties
   const fact = (name: AuditEvent, detail: JsonObject, timestamp = now): AuditFact => ({
     event: name,
     timestamp,
-    ...partiesOf(event),
+    client_did: clientDid,
+    user_did: userDid,
+    grant_id: grantId,
+    handshake_id: handshakeId,
     detail,
   })
   switch (event.type) {
@@ -109,19 +113,10 @@ export interface Started {
   readonly committedNonce: boolean
 }
 
-const PARTIES = [
-  ['clientDid', 'client_did'],
-  ['userDid', 'user_did'],
-  ['grantId', 'grant_id'],
-  ['handshakeId', 'handshake_id'],
-] as const
-
-function partiesOf(event: ServiceEvent): Partial<AuditFact> {
-  const given = event as { readonly [name: string]: unknown }
-  const parties: { [name: string]: string } = {}
-  for (const [from, to] of PARTIES) {
-    const party = given[from]
-    if (typeof party === 'string') parties[to] = party
-  }
-  return parties
+/** Whom an event may name. */
+interface Parties {
+  readonly clientDid?: string | undefined
+  readonly userDid?: string | undefined
+  readonly grantId?: string | undefined
+  readonly handshakeId?: string | undefined
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { verifyAudit } from '../../src/audit/index.ts'
-import { recoverOthers } from '../../src/audit/recovery.ts'
+import { recoverAudit, recoverOthers } from '../../src/audit/recovery.ts'
 import type { JsonObject } from '../../src/crypto/json.ts'
 import { memory } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -23,11 +23,27 @@ describe('what a process writes down (ATH-10)', () => {
     const store = memory()
     const { audit, write } = processOn(store)
     await write('p', [fact(1), fact(2)], [{ op: 'put', key: 'state', value: 's' }])
-    expect([await waiting(store), await chained(store)]).toEqual([2, []])
+    expect([await waiting(store), await chained(store)]).toEqual([1, []])
     await write('q', [fact(3)])
     await audit.flush()
     expect([await waiting(store), await chained(store)]).toEqual([0, [1, 2, 3]])
     await audit.close()
+  })
+
+  test('gives every fact of a transaction a place and a name of its own, also where it was lost', async () => {
+    const store = memory()
+    const dead = processOn(store, { process: 'dead' })
+    await dead.write('p', [fact(1), fact(2), fact(3)])
+    const clock = { now: NOW + 11 }
+    await recoverAudit(store, clock.now)
+    const entries = (await lines(store)).filter(isEntry)
+    expect(entries.map(({ detail, seq }) => [detail.n, seq])).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ])
+    expect(new Set(entries.map(({ id }) => id)).size).toBe(3)
+    expect([await waiting(store), await chained(store)]).toEqual([0, [1, 2, 3]])
   })
 
   test('is nothing where the transaction was not done', async () => {
