@@ -25,7 +25,7 @@ export async function measureHandshakeCpu(server: Server, name: string): Promise
   row(
     `server CPU per handshake / its primitives, ${name}`,
     middle(({ handler, primitives }) => handler / primitives).toFixed(2),
-    `${middle(({ handler }) => handler).toFixed(0)} µs / ${floor}: from m1 to m9b, in ATH's handler`,
+    `${middle(({ handler }) => handler).toFixed(0)} µs / ${floor}: from m1 to m9b, each message from its last byte to its answer`,
   )
   row(
     `the same for the whole server process, ${name}`,

@@ -1,5 +1,5 @@
 /** The server that is measured, in a process of its own: what it costs is its CPU time, whatever the client does beside it. */
-import http from 'node:http'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { makeLocalCertificates } from '@athkit-examples/shop/certificates'
@@ -7,7 +7,7 @@ import { athHono, requireScope } from 'athkit/adapters/hono'
 import { toNodeListener } from 'athkit/adapters/node'
 import { signerFromPkcs8 } from 'athkit/crypto'
 import { didFromKey } from 'athkit/did'
-import { createHandler, type Handler } from 'athkit/http'
+import { createHandler } from 'athkit/http'
 import { createService } from 'athkit/service'
 import { Hono } from 'hono'
 import { verifyDpop } from './dpop.ts'
@@ -56,23 +56,31 @@ app.put('/dpop', async (c) =>
 )
 app.put('/sealed', requireScope('goods:read'), (c) => answerTo(c.req.raw))
 const handle = createHandler(service)
+const listener = toNodeListener(
+  async (request, caller) => (await handle(request, caller)) ?? app.fetch(request, caller),
+  { service },
+)
 /** Microseconds of CPU while messages of handshakes are handled; it is right while they come one at a time. */
 let spent = 0
-const measured: Handler = async (request, caller) => {
+server.on('request', (incoming, outgoing) => {
   // To ask for the CPU time costs some: of sealed and unsealed requests nothing is asked.
-  if (!request.url.includes(service.endpoints.handshake_endpoint)) return handle(request, caller)
-  const before = process.cpuUsage()
-  const response = await handle(request, caller)
-  const { user, system } = process.cpuUsage(before)
-  spent += user + system
-  return response
+  if (incoming.url?.startsWith(service.endpoints.handshake_endpoint) === true) measure(incoming, outgoing)
+  listener(incoming, outgoing)
+})
+
+/** From the moment a message is there to the moment its answer is: what is between is ATH's, and what is outside HTTP's and TLS's. */
+function measure(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  let before: NodeJS.CpuUsage
+  incoming.once('end', () => {
+    before = process.cpuUsage()
+  })
+  const { writeHead } = outgoing
+  outgoing.writeHead = (...given: unknown[]) => {
+    const { user, system } = process.cpuUsage(before)
+    spent += user + system
+    return writeHead.apply(outgoing, given as Parameters<typeof writeHead>)
+  }
 }
-server.on(
-  'request',
-  toNodeListener(async (request, caller) => (await measured(request, caller)) ?? app.fetch(request, caller), {
-    service,
-  }),
-)
 
 const answers: Record<Question, () => unknown> = {
   cpu: () => process.cpuUsage(),

@@ -63,6 +63,14 @@ export const isSmall = ({
   'transfer-encoding': encoding,
 }: IncomingMessage['headers']): boolean => Number(length) <= SMALL && encoding === undefined
 
+/** Of several, Node shows the first alone. */
+export const hasOneContentType = (rawHeaders: readonly string[]): boolean =>
+  rawHeaders.filter(isContentType).length === 1
+
+/** @param at even: a name; odd: its value */
+const isContentType = (text: string, at: number): boolean =>
+  at % 2 === 0 && text.length === 12 && text.toLowerCase() === 'content-type'
+
 /** A body may come byte by byte, and every chunk costs more than its bytes. */
 const MOST_CHUNKS = 64
 

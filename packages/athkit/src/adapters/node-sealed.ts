@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { errorResponse } from '../http/respond.ts'
+import { refusalAnswer } from '../http/respond.ts'
 import { SEALED_HEADERS, SEALED_TYPE, sealedResponse } from '../http/sealed.ts'
 import type { Caller, Service } from '../service/index.ts'
-import { isSmall, readWhole, signalOf } from './node-request.ts'
+import { send } from './node-messages.ts'
+import { hasOneContentType, isSmall, readWhole, signalOf } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
 import { endOfTurn } from './turn.ts'
 
@@ -18,11 +19,7 @@ export const isSmallSealed = (
   target === service.endpoints.session_endpoint &&
   headers['content-type'] === SEALED_TYPE &&
   isSmall(headers) &&
-  rawHeaders.filter(isContentType).length === 1
-
-/** Of several, Node shows the first alone. @param at even: a name; odd: its value */
-const isContentType = (text: string, at: number): boolean =>
-  at % 2 === 0 && text.length === 12 && text.toLowerCase() === 'content-type'
+  hasOneContentType(rawHeaders)
 
 /**
  * A sealed request, without a `Request` and a `Response` around it: they would cost more than its cryptography, and there is another
@@ -41,6 +38,6 @@ export async function answerSealed(
     if (!(sealed instanceof Uint8Array)) return await sendResponse(sealedResponse(sealed), outgoing)
     outgoing.writeHead(200, [...HEADERS, 'content-length', String(sealed.length)]).end(sealed)
   } catch (error) {
-    await sendResponse(errorResponse(service, error, service.endpoints.session_endpoint, caller), outgoing)
+    send(refusalAnswer(service, error, service.endpoints.session_endpoint, caller), outgoing)
   }
 }

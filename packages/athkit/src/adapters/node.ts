@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refuse } from '../errors.ts'
 import { createAddressReader, UNKNOWN_ADDRESS } from '../net/forwarded.ts'
 import type { Service } from '../service/index.ts'
+import { answerDirectly, directMessage } from './node-messages.ts'
 import { toRequest } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
 import { answerSealed, isSmallSealed } from './node-sealed.ts'
@@ -17,8 +18,8 @@ export interface NodeListenerOptions {
   /** Networks of your own proxies, such as `10.0.0.0/8`: what they say in `X-Forwarded-For` is believed, and nobody else. */
   readonly trustedProxies?: readonly string[]
   /**
-   * The service behind the handler. Its small sealed requests then go to it as they come, and no `Request` is made of them but the one
-   * inside, which the application sees: they are faster, and pass nothing that stands in front of ATH in the handler.
+   * The service behind the handler. Its messages and small sealed requests then go to it as they come, and no `Request` is made of them
+   * but the one inside a seal, which the application sees: they are faster, and pass nothing that stands in front of ATH in the handler.
    */
   readonly service?: Service
 }
@@ -50,7 +51,7 @@ export interface Known {
   readonly target?: string
   /** Behind a proxy that the operator trusts. */
   readonly address?: string | undefined
-  /** Whose sealed requests need no `Request`. */
+  /** Whose messages and sealed requests need no `Request`. */
   readonly service?: Service | undefined
 }
 
@@ -60,9 +61,11 @@ export async function answerOnNode(
   outgoing: ServerResponse,
   { target = incoming.url ?? '', address = incoming.socket.remoteAddress ?? 'unknown', service }: Known = {},
 ): Promise<void> {
-  if (service !== undefined && isSmallSealed(service, incoming, target)) {
-    await answerSealed(service, incoming, outgoing, { address })
-    return
+  if (service !== undefined) {
+    if (isSmallSealed(service, incoming, target))
+      return answerSealed(service, incoming, outgoing, { address })
+    const message = directMessage(service, incoming, target)
+    if (message !== undefined) return answerDirectly(service, message, incoming, outgoing, { address })
   }
   const request = await toRequest(incoming, outgoing, target)
   if (request === undefined) {

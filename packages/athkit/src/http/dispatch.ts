@@ -1,7 +1,9 @@
+import type { Awaitable } from '../crypto/bytes.ts'
 import { refuse } from '../errors.ts'
 import type { Caller, ServiceEvent } from '../service/index.ts'
-import type { Endpoint } from './endpoint.ts'
-import { errorResponse, withCommonHeaders } from './respond.ts'
+import { readJsonBody } from './body.ts'
+import type { Answered, AnswerMessage, Endpoint, Method } from './endpoint.ts'
+import { refusalAnswer, responseFor, withCommonHeaders } from './respond.ts'
 
 /** Whoever answers at endpoints: a service, a registry. */
 export interface Host {
@@ -25,14 +27,49 @@ export function dispatch<H extends Host>(host: H, endpoints: readonly Endpoint<H
     const endpoint = endpoints.find((one) => isAt(one, path))
     if (endpoint === undefined) return undefined
     if (request.method === 'OPTIONS') return preflight(endpoint)
+    const method = methodOf(request.method)
+    const rest = path.slice(endpoint.path.length)
+    const answer = method && endpoint.messages?.[method]
+    if (answer !== undefined) {
+      const read = () => (method === 'POST' ? readJsonBody(request) : NOTHING)
+      return responseFor(request, await answerMessage(host, endpoint, answer, { rest, caller, read }))
+    }
     try {
-      const handle = endpoint.methods[request.method as 'GET' | 'POST']
+      const handle = method && endpoint.methods?.[method]
       if (handle === undefined) throw methodNotAllowed(endpoint)
       if (endpoint.counted === true) host.admit(caller)
-      return await handle({ service: host, request, caller, rest: path.slice(endpoint.path.length) })
+      return await handle({ service: host, request, caller, rest })
     } catch (error) {
-      return errorResponse(host, error, endpoint.path, caller)
+      return responseFor(request, refusalAnswer(host, error, endpoint.path, caller))
     }
+  }
+}
+
+/** Of a GET. */
+export const NOTHING = new Uint8Array()
+
+/** Any token is a method of somebody's. */
+const methodOf = (name: string): Method | undefined => (name === 'GET' || name === 'POST' ? name : undefined)
+
+export interface Arrived {
+  readonly rest: string
+  readonly caller: Caller
+  /** @throws HandshakeError for a body that is none */
+  readonly read: () => Awaitable<Uint8Array>
+}
+
+/** One message, from being counted to its answer, which a refusal is as well. */
+export async function answerMessage<H extends Host>(
+  host: H,
+  { path, counted }: Pick<Endpoint<H>, 'path' | 'counted'>,
+  answer: AnswerMessage<H>,
+  { rest, caller, read }: Arrived,
+): Promise<Answered> {
+  try {
+    if (counted === true) host.admit(caller)
+    return await answer({ service: host, caller, rest, body: await read() })
+  } catch (error) {
+    return refusalAnswer(host, error, path, caller)
   }
 }
 
@@ -41,9 +78,10 @@ export const isAt = ({ path: own, below }: Pick<Endpoint, 'path' | 'below'>, pat
   below === true ? path.startsWith(own) : path === own
 
 /** Of which only the names count. */
-type Methods = { readonly methods: object }
+type Methods = { readonly messages?: object; readonly methods?: object }
 
-const methodsOf = ({ methods }: Methods): string => [...Object.keys(methods), 'OPTIONS'].join(', ')
+const methodsOf = ({ messages = {}, methods = {} }: Methods): string =>
+  [...Object.keys(messages), ...Object.keys(methods), 'OPTIONS'].join(', ')
 
 /** The private reason is what `Allow` says. */
 const methodNotAllowed = (endpoint: Methods) =>

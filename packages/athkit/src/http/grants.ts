@@ -1,5 +1,4 @@
 import { parseMessage } from '../crypto/json.ts'
-import { readJsonBody } from './body.ts'
 import type { Endpoint } from './endpoint.ts'
 import { json } from './respond.ts'
 
@@ -10,7 +9,7 @@ export const grantsEndpoint = (path: string): Endpoint => ({
   methods: {
     GET: async ({ service, request }) => {
       const wallet = await service.wallet(request.headers.get('authorization'))
-      return json(200, await service.grants(wallet))
+      return json({ status: 200, body: await service.grants(wallet) })
     },
   },
 })
@@ -19,8 +18,7 @@ export const grantsEndpoint = (path: string): Endpoint => ({
 export const revocationEndpoint = (path: string): Endpoint => ({
   path,
   counted: true,
-  methods: {
-    POST: async ({ service, request }) =>
-      json(200, await service.revoke(parseMessage(await readJsonBody(request)))),
+  messages: {
+    POST: async ({ service, body }) => ({ status: 200, body: await service.revoke(parseMessage(body)) }),
   },
 })

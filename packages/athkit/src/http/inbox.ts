@@ -13,7 +13,7 @@ async function inbox(call: Call): Promise<Response> {
   const wallet = await service.wallet(request.headers.get('authorization'))
   if (!wantsEvents(request)) {
     const pending = await service.inbox(wallet, waitSeconds(request), request.signal)
-    return json(200, createInboxListing(pending))
+    return json({ status: 200, body: createInboxListing(pending) })
   }
   const gone = new AbortController()
   const signal = AbortSignal.any([request.signal, gone.signal])

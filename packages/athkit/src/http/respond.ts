@@ -1,9 +1,9 @@
 import { utf8 } from '../crypto/bytes.ts'
-import type { Json } from '../crypto/json.ts'
 import { AthError, type ErrorName, HandshakeError, type LocalTrouble, refuse } from '../errors.ts'
 import { wholeAnswer } from '../service/carried.ts'
 import type { Caller } from '../service/index.ts'
 import type { Host } from './dispatch.ts'
+import type { Answered } from './endpoint.ts'
 
 /** On every response (ATH-3.3): nothing is cached; any origin may read, with no credentials of a browser's. */
 export const EVERYWHERE: [string, string][] = [
@@ -17,25 +17,19 @@ export function withCommonHeaders(response: Response): Response {
   return response
 }
 
-export function json(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(body), { status, headers: withType(headers) })
-}
-
-/** The same for what is asked for often: it costs no stream where the request's adapter needs none. */
-export function jsonFor(
-  request: Request,
-  status: number,
-  body: Json,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  return wholeAnswer(request, utf8(JSON.stringify(body)), status, withType(headers))
-}
-
-const withType = (headers: Readonly<Record<string, string>>): [string, string][] => [
+/** The headers of an answer, `content-type` among them. */
+export const headersOfAnswer = ({ headers = {} }: Answered): [string, string][] => [
   ...EVERYWHERE,
   ['content-type', 'application/json'],
   ...Object.entries(headers),
 ]
+
+export const json = (answered: Answered): Response =>
+  new Response(JSON.stringify(answered.body), { status: answered.status, headers: headersOfAnswer(answered) })
+
+/** The same, without a stream where the request's adapter needs none. */
+export const responseFor = (request: Request, answered: Answered): Response =>
+  wholeAnswer(request, utf8(JSON.stringify(answered.body)), answered.status, headersOfAnswer(answered))
 
 /** Seconds, where nobody knows better (ATH-9). */
 const RETRY_AFTER_SECONDS = 2
@@ -62,19 +56,16 @@ export function refusalFor(service: Pick<Host, 'emit'>, error: unknown, where: s
   return refuse(PEER_SEES.get(trouble) ?? 'internal', 'an exception')
 }
 
-export function errorResponse(
+export function refusalAnswer(
   service: Omit<Host, 'admit'>,
   error: unknown,
   where: string,
   { address }: Caller,
-): Response {
+): Answered {
   const refusal = refusalFor(service, error, where)
-  const { reason, rule, step } = refusal
-  if (refusal.code < 500) service.emit({ type: 'refused', error: refusal.error, reason, rule, step, address })
-  const allow = refusal.code === 405 ? { allow: refusal.reason } : {}
-  return json(
-    refusal.code,
-    { ...refusal.toWire(service.now()) },
-    { ...retryAfter(refusal.code, refusal.retryAfter), ...allow },
-  )
+  const { reason, rule, step, code: status } = refusal
+  if (status < 500) service.emit({ type: 'refused', error: refusal.error, reason, rule, step, address })
+  const allow = status === 405 ? { allow: refusal.reason } : {}
+  const headers = { ...retryAfter(status, refusal.retryAfter), ...allow }
+  return { status, body: { ...refusal.toWire(service.now()) }, headers }
 }

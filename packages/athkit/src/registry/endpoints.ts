@@ -1,8 +1,6 @@
 import { parseMessage } from '../crypto/json.ts'
 import { parseDid } from '../did/did.ts'
-import { readJsonBody } from '../http/body.ts'
-import type { Call, Endpoint } from '../http/endpoint.ts'
-import { json } from '../http/respond.ts'
+import type { Answered, Endpoint, Message } from '../http/endpoint.ts'
 import type { RegistryService } from './create-registry.ts'
 import { failureOf, type ResolutionResult, resultOf, unresolvable } from './resolution.ts'
 
@@ -12,22 +10,21 @@ type Registry = Omit<RegistryService, 'handler'>
 export function registryEndpoints(basePath: string): readonly Endpoint<Registry>[] {
   const at = (path: string) => `${basePath}/1.0/${path}`
   return [
-    { path: at('operations'), counted: true, methods: { POST: submit } },
-    { path: at('identifiers/'), below: true, counted: true, methods: { GET: resolve } },
-    { path: at('history/'), below: true, counted: true, methods: { GET: history } },
+    { path: at('operations'), counted: true, messages: { POST: submit } },
+    { path: at('identifiers/'), below: true, counted: true, messages: { GET: resolve } },
+    { path: at('history/'), below: true, counted: true, messages: { GET: history } },
   ]
 }
 
 /** Answered with what the DID resolves to now. */
-async function submit({ service, request, caller }: Call<Registry>): Promise<Response> {
-  const { did } = await service.submit(parseMessage(await readJsonBody(request)), caller)
-  return json(200, (await resultFor(service, did)).body)
+async function submit({ service, body, caller }: Message<Registry>): Promise<Answered> {
+  const { did } = await service.submit(parseMessage(body), caller)
+  return { status: 200, body: (await resultFor(service, did)).body }
 }
 
-async function resolve({ service, rest }: Call<Registry>): Promise<Response> {
+async function resolve({ service, rest }: Message<Registry>): Promise<Answered> {
   const did = decoded(rest) ?? ''
-  const { status, body } = unresolvable(did) ?? (await resultFor(service, did))
-  return json(status, body)
+  return unresolvable(did) ?? (await resultFor(service, did))
 }
 
 async function resultFor(service: Registry, did: string): Promise<ResolutionResult> {
@@ -36,10 +33,10 @@ async function resultFor(service: Registry, did: string): Promise<ResolutionResu
 }
 
 /** Whole, so that whoever reads it can verify it without asking anybody. A DID that is not registered has no operations: 404. */
-async function history({ service, rest }: Call<Registry>): Promise<Response> {
+async function history({ service, rest }: Message<Registry>): Promise<Answered> {
   const { did } = parseDid(decoded(rest))
   const operations = await service.history(did)
-  return json(operations.length === 0 ? 404 : 200, { operations })
+  return { status: operations.length === 0 ? 404 : 200, body: { operations } }
 }
 
 /** The DID in a path, percent-encoded or not. */

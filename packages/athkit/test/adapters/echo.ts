@@ -21,14 +21,18 @@ interface Serving extends Pick<NodeListenerOptions, 'trustedProxies'> {
   readonly http?: ServerOptions
   /** In front of ATH. */
   readonly middleware?: readonly MiddlewareHandler[]
+  readonly server?: Awaited<ReturnType<typeof party>>
+  /** Called by whoever gives it; without it, behind the test. */
+  readonly stops?: (() => void)[]
 }
 
-/** A service on a real port, with and without its sealed requests going to it as they come. */
+/** A service on a real port, with and without its messages and sealed requests going to it as they come. */
 export async function served({ direct, http = {}, middleware = [], ...options }: Serving) {
-  const [server, agentParty, userParty] = await Promise.all([party(), party(), party()])
+  const [agentParty, userParty] = await Promise.all([party(), party()])
+  const { server = await party() } = options
   const listener = createServer(http)
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  stops.push(
+  ;(options.stops ?? stops).push(
     () => listener.close(),
     () => listener.closeAllConnections(),
   )

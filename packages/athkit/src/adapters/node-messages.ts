@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { MAX_BYTES } from '../crypto/json.ts'
+import { answerMessage, NOTHING } from '../http/dispatch.ts'
+import type { Answered, AnswerMessage, Endpoint, Method } from '../http/endpoint.ts'
+import { endpointsOf } from '../http/handler.ts'
+import { headersOfAnswer } from '../http/respond.ts'
+import type { Caller, Service } from '../service/index.ts'
+import { hasOneContentType, readWhole } from './node-request.ts'
+
+/** A message that an endpoint takes as it comes. */
+export interface DirectMessage {
+  readonly endpoint: Endpoint
+  readonly answer: AnswerMessage
+  readonly rest: string
+}
+
+/**
+ * Whether what comes in is a message that needs no `Request`: JSON that may be read whole, or a GET, at a path that cannot be written
+ * in two ways. Everything else goes through the handler.
+ */
+export function directMessage(
+  service: Service,
+  incoming: IncomingMessage,
+  target: string,
+): DirectMessage | undefined {
+  const { method } = incoming
+  if (!(method === 'POST' ? isWholeJson(incoming) : method === 'GET' && hasNoBody(incoming))) return undefined
+  const { exact, below } = pathsOf(service)
+  const endpoint = exact.get(target) ?? below.find(({ path }) => target.startsWith(path))
+  const answer = endpoint?.messages?.[method as Method]
+  if (endpoint === undefined || answer === undefined) return undefined
+  const rest = target.slice(endpoint.path.length)
+  return endpoint.below === true && !ID.test(rest) ? undefined : { endpoint, answer, rest }
+}
+
+const ID = /^[\w-]+$/
+
+interface Paths {
+  readonly exact: ReadonlyMap<string, Endpoint>
+  readonly below: readonly Endpoint[]
+}
+
+const known = new WeakMap<Service, Paths>()
+
+function pathsOf(service: Service): Paths {
+  const paths = known.get(service)
+  if (paths !== undefined) return paths
+  const endpoints = endpointsOf(service)
+  const exact = endpoints.filter(({ below }) => below !== true).map((one) => [one.path, one] as const)
+  const made = { exact: new Map(exact), below: endpoints.filter(({ below }) => below === true) }
+  known.set(service, made)
+  return made
+}
+
+const isWholeJson = ({ headers, rawHeaders }: IncomingMessage): boolean =>
+  headers['content-type'] === 'application/json' &&
+  Number(headers['content-length']) <= MAX_BYTES &&
+  headers['transfer-encoding'] === undefined &&
+  hasOneContentType(rawHeaders)
+
+const hasNoBody = ({ headers }: IncomingMessage): boolean =>
+  headers['content-length'] === undefined && headers['transfer-encoding'] === undefined
+
+/** The message and its answer, without a `Request` and a `Response` around them, which cost more than to read and write them. */
+export async function answerDirectly(
+  service: Service,
+  { endpoint, answer, rest }: DirectMessage,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  caller: Caller,
+): Promise<void> {
+  const body = incoming.method === 'POST' ? await readWhole(incoming) : NOTHING
+  send(await answerMessage(service, endpoint, answer, { rest, caller, read: () => body }), outgoing)
+}
+
+export function send(answered: Answered, outgoing: ServerResponse): void {
+  const text = JSON.stringify(answered.body)
+  const headers = headersOfAnswer(answered).flat()
+  headers.push('content-length', String(Buffer.byteLength(text)))
+  outgoing.writeHead(answered.status, headers).end(text)
+}
