@@ -76,7 +76,7 @@ async function answerKeys(store: Store, header: Uint8Array) {
     const { results } = await store.transact(partition, [{ op: 'get', key }], now)
     return results[0] === undefined ? undefined : (JSON.parse(results[0].value) as T)
   }
-  const pointer = await read<Pointer>(`sid:${name}`, 'at')
+  const pointer = await read<Pointer>(`grant:${name}`, 'at')
   const session = pointer && (await read<Session>(pointer.partition, `session:${name}`))
   const row = session?.epochs.find((each) => each.epoch === epoch)
   return row === undefined || session === undefined

@@ -177,7 +177,7 @@ describe.each(KINDS)('the power is cut at every step, on %s', (kind) => {
       expect((await run(untouched, new Map())).outcome).toMatch(/^order_/)
       const steps = await asked(untouched)
       await end(untouched)
-      expect(steps).toBeGreaterThan(20)
+      expect(steps).toBeGreaterThan(15)
 
       const acknowledged = new Map<string, { orderId: string; userDid: string }>()
       const told: Told = new Map()

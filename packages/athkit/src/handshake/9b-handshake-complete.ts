@@ -47,8 +47,8 @@ export interface HandshakeCompleteOptions {
   readonly exchange: VerifiedKeyExchange
   /** A fresh ephemeral share of the algorithm that m9a names. */
   readonly share: EphemeralShare
-  /** Unique; it becomes the id of the grant (ATH-8). */
-  readonly jti: string
+  /** Unique; it becomes the id of the grant (ATH-8). The session's own id where none is given. */
+  readonly jti?: string
   /** Seconds: the token's own bound, beside that of the grant (ATH-6.5.3). */
   readonly tokenTtl: number
   /** Unix seconds. */
@@ -78,6 +78,7 @@ export async function createHandshakeComplete(
   } as const
   const transcript = await transcriptHash(messages, message)
   const secrets = await agree(share, messages.m9a.key_exchange_params, transcript)
+  const sid = toBase64url(secrets.sid)
   const claims: AccessTokenClaims = {
     iss: server.did,
     sub: options.userDid,
@@ -85,10 +86,10 @@ export async function createHandshakeComplete(
     aud: audience,
     iat: now,
     exp: Math.min(now + options.tokenTtl, grantEnd(messages.m8)),
-    jti: options.jti,
+    jti: options.jti ?? sid,
     scope: messages.m8.scopes_granted.join(' '),
     restrictions: messages.m8.restrictions ?? {},
-    cnf: { ath_sid: toBase64url(secrets.sid) },
+    cnf: { ath_sid: sid },
     ath_transcript: toBase64url(transcript),
   }
   const access_token = await issueAccessToken(server.signer, claims)

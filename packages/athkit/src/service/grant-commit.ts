@@ -51,7 +51,7 @@ export async function commitGrant(context: ServiceContext, { grant, session }: C
     type: 'token_issued',
     handshakeId: grant.handshakeId,
     grantId: grant.id,
-    sid: grant.sid,
+    sid: session.sid,
     clientDid: grant.clientDid,
     userDid: grant.userDid,
   } as const

@@ -8,7 +8,6 @@ import type { JsonObject } from '../crypto/json.ts'
  * | partition            | keys                                                                                      |
  * |----------------------|-------------------------------------------------------------------------------------------|
  * | `handshake:ID`       | `state`                                                                                   |
- * | `m1:H`               | `used` (ATH-6.1.4)                                                                        |
  * | `pair:H`             | `grant:ID` `session:SID` `uses:CREDENTIAL:HANDSHAKE` `revoked:CREDENTIAL` `revoked:GRANT` |
  * |                      | `idempotency:H`, `used:GRANT` (Unix seconds), window `SID:EPOCH`, counter `rate`,         |
  * |                      | `budget:NAME` (what was spent), `hold:ID` (what a request has reserved)                   |
@@ -18,17 +17,18 @@ import type { JsonObject } from '../crypto/json.ts'
  * | `account:H`          | `did:DID`: it may be linked to this account; `account` of the user says whether it is     |
  * | `enrolment:H`        | `open`: whose challenge it is; `used`: what used it up (ATH-4.7)                          |
  * | `client:DID`         | `grant:ID`: the grants of this client, `deactivated` (ATH-8), as for a user               |
- * |                      | `approval` (the operator's word), `suspended`                                             |
+ * |                      | `approval` (the operator's word), `suspended`, `m1:NONCE` (ATH-6.1.4)                     |
  * | `agents`             | `STATE:DID`: agents to list; counter `new`                                                |
  * | `cascades`           | `cascade:ID`: a revocation of many grants that is under way, or broke off                 |
  * | `node:INSTANCE`      | `alive`: the process still beats (ATH-7.7)                                                |
- * | `request:REQUEST_ID` `grant:ID` `sid:SID` | `at`: which partition holds it (a {@link Pointer})                   |
+ * | `request:REQUEST_ID` | `at`: which partition holds it (a {@link Pointer})                                        |
+ * | `grant:ID`           | the same; a grant's id is also its session's                                              |
  */
 export const handshakePartition = (id: string) => `handshake:${id}`
 export const userPartition = (userDid: string) => `user:${userDid}`
 export const pairPartition = async (clientDid: string, userDid: string) =>
   `pair:${await hash([clientDid, userDid])}`
-export const pointerPartition = (kind: 'request' | 'grant' | 'sid', id: string) => `${kind}:${id}`
+export const pointerPartition = (kind: 'request' | 'grant', id: string) => `${kind}:${id}`
 
 /** Row `at` of a pointer partition. */
 export interface Pointer {
@@ -36,16 +36,14 @@ export interface Pointer {
   readonly handshakeId?: string
   readonly clientDid?: string
   readonly userDid?: string
-  readonly grantId?: string
 }
 
 /** Row `grant:ID` of a pair: what the client may do until when (ATH-6.4, ATH-8). */
 export interface GrantRow {
-  /** The `jti` of the grant's first token (ATH-8). */
+  /** The `jti` of the grant's first token (ATH-8), which is the id of its session. */
   readonly id: string
-  readonly sid: string
   readonly handshakeId: string
-  readonly requestId?: string
+  readonly requestId?: string | undefined
   readonly clientDid: string
   readonly clientInfo: JsonObject
   readonly userDid: string
@@ -69,7 +67,7 @@ export interface GrantRow {
    * Where the credential has `max_uses`: row `key` of the pair holds the use, and lapses by itself at `provisionalUntil`. The first
    * valid request puts it again, value `spent`, until `until` (the credential's end); a DELETE while provisional deletes it.
    */
-  readonly use?: { readonly key: string; readonly until: number }
+  readonly use?: { readonly key: string; readonly until: number } | undefined
 }
 
 /** One epoch's secrets, base64url, in row `session:SID`. */
@@ -89,8 +87,8 @@ export interface EpochRow {
 
 /** Row `session:SID` of a pair. */
 export interface SessionRow {
+  /** base64url, and the id of the grant. */
   readonly sid: string
-  readonly grantId: string
   readonly clientDid: string
   readonly userDid: string
   readonly audience: string

@@ -243,7 +243,7 @@ describe('what is under way when a revocation comes commits no more', () => {
   test('a grant that was indexed and not yet committed', async () => {
     const at = await shop({ restrictions: {} })
     const { grant, session } = await seed(at)
-    const early = { ...grant, id: 'tok_early', sid: toBase64url(randomBytes(16)) }
+    const early = { ...grant, id: toBase64url(randomBytes(16)) }
     const partition = await pairPartition(early.clientDid, early.userDid)
     expect(await indexGrant(writing(at), early, partition)).toBe('indexed')
     // Of the grant alone: nothing else that is looked for says so.
@@ -251,6 +251,19 @@ describe('what is under way when a revocation comes commits no more', () => {
     expect(taken.status).toBe(200)
     await expect(seed(at, { grant: early, session })).rejects.toThrow('revoked')
   })
+})
+
+test('a grant that is at its end is not ended once more (ATH-8)', async () => {
+  const at = await shop({ restrictions: {} })
+  at.service.setApplication(() => new Response('ok'))
+  const client = await seed(at)
+  const other = await seed(at)
+  for (const one of [client, other]) expect(await one.send('GET', '/')).toMatchObject({ status: 200 })
+  at.clock.now = client.grant.expiresAt
+  expect((await revoke(at, at.user, { target: { kind: 'grant', id: client.grant.id } })).status).toBe(200)
+  expect(await at.service.revokeGrant(other.grant.id, 'enough')).toBe(true)
+  for (const one of [client, other])
+    expect(await one.send('GET', '/')).toMatchObject({ outer: 200, error: 'session_expired' })
 })
 
 describe('a cascade that its process did not live to finish', () => {

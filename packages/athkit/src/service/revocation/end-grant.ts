@@ -17,7 +17,7 @@ export const grantKey = (grantId: string) => `grant:${grantId}`
 
 /**
  * Marks a grant as revoked: the next sealed request reads it with its own row (ATH-7.6), open streams of this node are cut at once
- * and those of others as they look (ATH-7.8). One that has ended stays as it is.
+ * and those of others as they look (ATH-7.8). One that is over stays as it is.
  *
  * @param why written down with it (ATH-10)
  * @returns the grant, and whether it was this call that ended it; undefined where there is none: it is then kept from being committed
@@ -44,7 +44,7 @@ async function mark(context: Bookkeeping, partition: string, grantId: string, wh
       continue
     }
     const grant = JSON.parse(row.value) as GrantRow
-    if (grant.state === 'ended' || grant.state === 'revoked') return { grant, changed: false }
+    if (isOver(grant, now)) return { grant, changed: false }
     const revoked: GrantRow = { ...grant, state: 'revoked' }
     const value = JSON.stringify(revoked)
     const { clientDid, userDid } = grant
@@ -59,6 +59,9 @@ async function mark(context: Bookkeeping, partition: string, grantId: string, wh
   }
   throw new Error('the grant is written again and again')
 }
+
+const isOver = ({ state, expiresAt }: GrantRow, now: number): boolean =>
+  state === 'ended' || state === 'revoked' || expiresAt <= now
 
 const TOMBSTONE_SECONDS = 3600
 

@@ -4,8 +4,8 @@ import type { Bookkeeping } from '../context.ts'
 import { type GrantRow, type Pointer, pointerPartition, userPartition } from '../rows.ts'
 
 /**
- * Where a grant is found by whoever may end it: in its user's partition by credential and by the question, elsewhere by its id
- * and its session's; and in its client's partition by its id (ATH-8).
+ * Where a grant is found by whoever may end it: in its user's partition by credential and by the question, in its client's and
+ * elsewhere by its id (ATH-8). By that, which is also its session's, sealed requests find it.
  *
  * A revocation and the commit of a grant may race, and lie in different partitions. So the commit first enters the grant here, in
  * the very transaction that looks for a revocation; and a revocation writes itself down in the very transaction that looks for
@@ -66,8 +66,8 @@ export async function indexGrant(
     operations.unshift({ op: 'get', key: revokedRequestKey(grant.requestId), if: 'absent' })
     operations.push({ op: 'put', key: grantedRequestKey(grant.requestId), ...entry })
   }
-  const { id: grantId, sid, clientDid, userDid } = grant
-  const pointer: Pointer = { partition, grantId, clientDid, userDid }
+  const { id: grantId, clientDid, userDid } = grant
+  const pointer: Pointer = { partition, clientDid, userDid }
   const [ofUser, ofClient] = await Promise.all([
     context.store.transact(userPartition(userDid), operations, now),
     context.store.transact(
@@ -79,8 +79,11 @@ export async function indexGrant(
       ],
       now,
     ),
-    point(context, 'grant', grantId, pointer, grant.expiresAt),
-    point(context, 'sid', sid, pointer, forgottenAt(grant)),
+    context.store.transact(
+      pointerPartition('grant', grantId),
+      [{ op: 'put', key: 'at', value: JSON.stringify(pointer), expiresAt: forgottenAt(grant) }],
+      now,
+    ),
   ])
   if (ofUser.outcome !== 'done') return 'revoked'
   if (ofClient.outcome !== 'done') return ofClient.at === 0 ? 'revoked' : 'suspended'
@@ -93,26 +96,10 @@ export const notRevoked = (grant: GrantRow): readonly Operation[] => [
   { op: 'get', key: revokedKey(grant.id), if: 'absent' },
 ]
 
-async function point(
-  context: Bookkeeping,
-  kind: 'grant' | 'sid',
-  id: string,
-  pointer: Pointer,
-  expiresAt: number,
-): Promise<void> {
-  const value = JSON.stringify(pointer)
-  const operations = [{ op: 'put', key: 'at', value, expiresAt }] as const
-  await context.store.transact(pointerPartition(kind, id), operations, context.now())
-}
-
-/** Where a grant or a session lies; undefined when nobody knows it. */
-export async function pointerTo(
-  context: Bookkeeping,
-  kind: 'grant' | 'sid',
-  id: string,
-): Promise<Pointer | undefined> {
+/** Where a grant and its session lie, whose id is the same; undefined when nobody knows it. */
+export async function pointerTo(context: Bookkeeping, id: string): Promise<Pointer | undefined> {
   const operations = [{ op: 'get', key: 'at' }] as const
-  const found = await context.store.transact(pointerPartition(kind, id), operations, context.now())
+  const found = await context.store.transact(pointerPartition('grant', id), operations, context.now())
   const row = found.results[0]
   return row === undefined ? undefined : (JSON.parse(row.value) as Pointer)
 }

@@ -13,7 +13,7 @@ export async function revokeGrant(
   grantId: string,
   { by, reason }: Told,
 ): Promise<boolean> {
-  const pointer = await pointerTo(context, 'grant', grantId)
+  const pointer = await pointerTo(context, grantId)
   if (pointer === undefined) return false
   const ended = await markRevoked(context, pointer.partition, grantId, { by, reason })
   if (ended?.changed === true) context.emit({ type: 'revoked', kind: 'grant', id: grantId, by, reason })

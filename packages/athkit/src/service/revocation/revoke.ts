@@ -107,7 +107,7 @@ async function act(
 
 /** The user and the client of a grant may end it, and the server any. */
 async function revokeOwnGrant(context: ServiceContext, grantId: string, why: Told): Promise<boolean> {
-  const pointer = await pointerTo(context, 'grant', grantId)
+  const pointer = await pointerTo(context, grantId)
   if (pointer === undefined) return false
   const parties = [pointer.userDid, pointer.clientDid, context.identity.did]
   if (!parties.includes(why.by)) return false

@@ -74,7 +74,7 @@ function grantOf(row: GrantRow, claims: AccessTokenClaims): Grant {
   if (known !== undefined) return known
   const grant: Grant = {
     id: row.id,
-    sid: row.sid,
+    sid: row.id,
     clientDid: row.clientDid,
     userDid: row.userDid,
     account: row.account,

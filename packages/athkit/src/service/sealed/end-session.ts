@@ -3,7 +3,7 @@ import type { ServiceContext } from '../context.ts'
 import { eraseReceipt } from '../handshakes.ts'
 import { record } from '../record.ts'
 import { forgottenAt } from '../revocation/index-rows.ts'
-import { type GrantRow, pointerPartition } from '../rows.ts'
+import type { GrantRow } from '../rows.ts'
 import { readAgain } from './confirm.ts'
 import { forget, type KnownSession } from './sessions.ts'
 import { nodeState } from './state.ts'
@@ -27,8 +27,6 @@ export async function endSession(context: ServiceContext, known: KnownSession): 
   const { id: grantId } = known.grant
   forget(context, known.sid)
   nodeState(context).streams.cut(grantId)
-  const operations = [{ op: 'delete', key: 'at' }] as const
-  await context.store.transact(pointerPartition('sid', known.sid), operations, context.now())
 }
 
 async function write(context: ServiceContext, known: KnownSession): Promise<boolean> {

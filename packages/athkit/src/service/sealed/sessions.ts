@@ -74,15 +74,13 @@ function touch(sessions: Map<string, KnownSession>, known: KnownSession): void {
 }
 
 async function lookUp(context: ServiceContext, sid: string, cached?: string): Promise<KnownSession> {
-  const pointer = cached === undefined ? await pointerTo(context, 'sid', sid) : undefined
-  const partition = cached ?? pointer?.partition
+  const partition = cached ?? (await pointerTo(context, sid))?.partition
   if (partition === undefined) throw unknown()
-  const grantId = pointer?.grantId ?? nodeState(context).sessions.get(sid)?.grant.id ?? ''
   const { results } = await context.store.transact(
     partition,
     [
       { op: 'get', key: sessionKey(sid) },
-      { op: 'get', key: grantKey(grantId) },
+      { op: 'get', key: grantKey(sid) },
     ],
     context.now(),
   )

@@ -1,7 +1,6 @@
 import { toBase64url } from '../../crypto/bytes.ts'
 import { generateShare } from '../../crypto/ecdh.ts'
 import type { JsonObject } from '../../crypto/json.ts'
-import { randomId } from '../../crypto/random.ts'
 import { HandshakeError, refuse } from '../../errors.ts'
 import {
   clientKeyOf,
@@ -33,9 +32,9 @@ export async function exchangeKeys(
   message: JsonObject,
   receivedAt: number,
 ): Promise<Step> {
-  await requireOwnKey(context, state)
+  requireOwnKey(context, state)
   try {
-    return await exchanged(context, ready(state), message, receivedAt)
+    return await exchanged(context, state, message, receivedAt)
   } catch (error) {
     if (!(error instanceof HandshakeError) || error.code >= 429) throw error
     const answer = answerOf(error, context.now())
@@ -43,15 +42,15 @@ export async function exchangeKeys(
   }
 }
 
-interface Ready extends HandshakeState {
+/** What the steps before have come to. */
+interface Before {
   readonly user: UserOfHandshake
   readonly handshakeHash: string
   readonly scopeRequestHash: string
   readonly messages: Omit<HandshakeMessages, 'm9a'>
 }
 
-function ready(state: HandshakeState): Ready {
-  const { m1, m2, m3, m5, user, handshakeHash, scopeRequestHash } = state
+function before({ m1, m2, m3, m5, user, handshakeHash, scopeRequestHash }: HandshakeState): Before {
   const [m4, m8] = [m3?.answer?.body, m5?.answer?.body]
   if (!m3 || !m4 || !m5 || !m8 || !user || handshakeHash === undefined || scopeRequestHash === undefined) {
     throw new Error('m9a before m8')
@@ -64,25 +63,26 @@ function ready(state: HandshakeState): Ready {
     m5: m5.message,
     m8: m8 as ScopeResult,
   }
-  return { ...state, user, handshakeHash, scopeRequestHash, messages }
+  return { user, handshakeHash, scopeRequestHash, messages }
 }
 
 async function exchanged(
   context: ServiceContext,
-  ready: Ready,
+  state: HandshakeState,
   message: JsonObject,
   receivedAt: number,
 ): Promise<Step> {
-  const { user, audience, handshakeHash, scopeRequestHash, messages: before, ...state } = ready
+  const { audience, m1, m2 } = state
+  const { user, handshakeHash, scopeRequestHash, messages: earlier } = before(state)
   const m9a = receiveKeyExchange(message, receivedAt)
   const exchange = await verifyKeyExchange(m9a, {
-    clientKey: await clientKeyOf(state.m1),
+    clientKey: await clientKeyOf(m1),
     audience,
     handshakeHash,
     scopeRequestHash,
-    capabilities: state.m2.capabilities,
+    capabilities: m2.capabilities,
   })
-  const messages = { ...before, m9a }
+  const messages = { ...earlier, m9a }
   const now = context.now()
   if (user.expiresAt <= now) {
     throw refuse('credential_expired', 'the credential ended before m9a', { rule: 'ATH-6.2.1', step: 'm9a' })
@@ -91,7 +91,7 @@ async function exchanged(
     throw refuse('session_expired', 'the grant ended before m9a', { rule: 'ATH-6.4.2', step: 'm9a' })
   }
   // What policy has come to deny since m8 is not granted any more.
-  await checkPolicyAgain(context, state.m1.client_did, state.clientInfo, before.m8.scopes_granted)
+  await checkPolicyAgain(context, m1.client_did, state.clientInfo, messages.m8.scopes_granted)
   const { message: m9b, ...established } = await createHandshakeComplete({
     server: context.identity,
     audience,
@@ -99,30 +99,28 @@ async function exchanged(
     messages,
     exchange,
     share: await generateShare(exchange.alg),
-    jti: randomId(),
     tokenTtl: context.timeouts.tokenTtl,
     now,
   })
   const answer = { status: 200, body: m9b }
-  const completion = await completionOf(context, ready, messages, established, exchange.cipherSuite)
-  const { messages: _, ...rest } = ready
+  const completion = await completionOf(context, state, user, messages.m8, established, exchange.cipherSuite)
   return {
-    state: { ...rest, phase: 'complete', advancedAt: now, m9a: { message, answer }, completion },
+    state: { ...state, phase: 'complete', advancedAt: now, m9a: { message, answer }, completion },
     answer,
   }
 }
 
 async function completionOf(
   context: ServiceContext,
-  { id, m1, m2, audience, user, asking, clientInfo }: Ready,
-  { m8 }: HandshakeMessages,
+  { id, m1, m2, audience, asking, clientInfo }: HandshakeState,
+  user: UserOfHandshake,
+  m8: ScopeResult,
   { claims, secrets, transcript }: EstablishedSession,
   cipher: string,
 ): Promise<Completion> {
   const now = claims.iat
   const { userDid, credentialId, account } = user
   const parties = { clientDid: m1.client_did, userDid, audience }
-  const sid = claims.cnf.ath_sid
   const epoch = {
     epoch: 0,
     c2s: toBase64url(secrets.c2s),
@@ -133,9 +131,8 @@ async function completionOf(
   return {
     grant: {
       id: claims.jti,
-      sid,
       handshakeId: id,
-      ...(asking === undefined ? {} : { requestId: asking.question.request_id }),
+      requestId: asking?.question.request_id,
       ...parties,
       clientInfo,
       account,
@@ -149,13 +146,10 @@ async function completionOf(
       expiresAt: grantEnd(m8),
       provisionalUntil: now + context.timeouts.provisional,
       state: 'provisional',
-      ...(user.maxUses === undefined
-        ? {}
-        : { use: { key: useKey(credentialId, id), until: user.expiresAt } }),
+      use: user.maxUses === undefined ? undefined : { key: useKey(credentialId, id), until: user.expiresAt },
     },
     session: {
-      sid,
-      grantId: claims.jti,
+      sid: claims.jti,
       ...parties,
       cipher,
       capabilities: m2.capabilities,

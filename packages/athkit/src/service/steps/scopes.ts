@@ -53,7 +53,7 @@ async function requested(
   asked: PolicyDecision | undefined,
 ): Promise<Step> {
   const request = receiveScopeRequest(message, context.now())
-  await requireOwnKey(context, before)
+  requireOwnKey(context, before)
   const state = await withHashes(before, request)
   const { credential, user } = await judgeCredential(context, state, request)
   await verifyScopeRequest(request, {
@@ -113,7 +113,8 @@ async function judgeCredential(
       : error
   })
   if (account === undefined) throw notEnrolled()
-  const { key, audience: _, issuedAt: __, ...kept } = credential
+  const { credentialId, userDid, scopes, expiresAt, restrictions, maxUses, key } = credential
+  const kept = { credentialId, userDid, scopes, expiresAt, restrictions, maxUses }
   return { credential, user: { ...kept, account, key: key.thumbprint } }
 }
 

@@ -1,4 +1,4 @@
-import { publicKeyFromPem } from '../../crypto/keys.ts'
+import { toPem } from '../../crypto/keys.ts'
 import { type HandshakeError, refuse } from '../../errors.ts'
 import type { ConfirmationRequest } from '../../handshake/index.ts'
 import type { ServiceContext } from '../context.ts'
@@ -38,8 +38,8 @@ export const answerOf = (error: HandshakeError, now: number): Answer => ({
  *
  * @throws HandshakeError `handshake_unknown`: the agent begins a new one
  */
-export async function requireOwnKey({ identity }: ServiceContext, { m2 }: HandshakeState): Promise<void> {
-  const { thumbprint } = await publicKeyFromPem(m2.server_pubkey)
-  if (thumbprint === identity.signer.publicKey.thumbprint) return
+export function requireOwnKey({ identity }: ServiceContext, { m2 }: HandshakeState): void {
+  // The service wrote it, and a key has one PEM (ATH-1.4).
+  if (m2.server_pubkey === toPem(identity.signer.publicKey)) return
   throw refuse('handshake_unknown', 'it was begun under a former key of the server', { rule: 'ATH-6.5.3' })
 }

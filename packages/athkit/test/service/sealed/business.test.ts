@@ -160,7 +160,7 @@ describe('the token inside (ATH-7.5)', () => {
       none: null,
       'no JWT': 'abc',
       'of another session': other.client.token,
-      'of another sid': await tokenFor(at, grant, session, { cnf: { ath_sid: other.client.grant.sid } }),
+      'of another sid': await tokenFor(at, grant, session, { cnf: { ath_sid: other.client.grant.id } }),
       'of another audience': await tokenFor(at, grant, session, { aud: 'https://other.example' }),
       'of another client': await tokenFor(at, grant, session, { client_id: at.user.did }),
       'of another user': await tokenFor(at, grant, session, { sub: at.agent.did }),

@@ -205,7 +205,7 @@ describe('the parties are looked up again (ATH-7.10)', () => {
         audience: grant.audience,
         clientId: grant.clientDid,
         subject: grant.userDid,
-        sid: grant.sid,
+        sid: grant.id,
         transcript: session.transcript,
       }),
     ).resolves.toMatchObject({ scope: 'goods:read order:create' })

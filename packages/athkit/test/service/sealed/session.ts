@@ -45,8 +45,7 @@ export async function seed(at: Shop, options: SeedOptions = {}) {
   const sid = randomBytes(16)
   const keys: Keys = { epoch: 0, c2s: randomBytes(32), s2c: randomBytes(32), rekey: randomBytes(32) }
   const grant: GrantRow = {
-    id: randomId('tok_'),
-    sid: toBase64url(sid),
+    id: toBase64url(sid),
     handshakeId: randomId('h_'),
     clientDid: at.agent.did,
     clientInfo: { name: 'Assistant' },
@@ -72,8 +71,7 @@ export async function seed(at: Shop, options: SeedOptions = {}) {
     createdAt: now,
   }
   const session: SessionRow = {
-    sid: grant.sid,
-    grantId: grant.id,
+    sid: grant.id,
     clientDid: grant.clientDid,
     userDid: grant.userDid,
     audience: ORIGIN,
@@ -109,7 +107,7 @@ export const tokenFor = (
     jti: randomId('tok_'),
     scope: grant.scopes.join(' '),
     restrictions: grant.restrictions,
-    cnf: { ath_sid: grant.sid },
+    cnf: { ath_sid: grant.id },
     ath_transcript: session.transcript,
     ...edit,
   })
