@@ -12,8 +12,8 @@ export const HANDSHAKE_PRIMITIVES = {
   agree: 1,
   /** HKDF: one extract, four secrets. */
   hmac: 5,
-  /** Two commitments, m1's nonce in the store, `hs`, H(m5), the credential's id, the transcript; where pair and account lie. */
-  sha256: 9,
-  /** Id of the handshake, m2's nonce, id of the grant. */
-  random: 3,
+  /** Two commitments, `hs`, H(m5), the credential's id, the transcript; where pair and account lie. */
+  sha256: 8,
+  /** Id of the handshake, m2's nonce. */
+  random: 2,
 } as const

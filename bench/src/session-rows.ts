@@ -77,6 +77,7 @@ const PASSING = /^(?:handshake|m1|node):/
 
 function take(rows: Map<string, Map<string, Operation>>, partition: string, operation: Operation): void {
   const known = rows.get(partition) ?? new Map<string, Operation>()
+  if ('key' in operation && PASSING.test(operation.key)) return
   if (operation.op === 'put') {
     const { if: _, onRefusal: __, ...put } = operation
     known.set(`row ${put.key}`, put)

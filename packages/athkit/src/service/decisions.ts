@@ -2,7 +2,7 @@ import type { JsonObject } from '../crypto/json.ts'
 import { type HandshakeError, refuse } from '../errors.ts'
 import { type Decision, type DecisionInput, decide } from '../handshake/index.ts'
 import { joinRestrictions } from '../token/restrictions.ts'
-import { approvalOf, waitForApproval } from './agents/approvals.ts'
+import { type ApprovalRow, approvalOf, waitForApproval } from './agents/approvals.ts'
 import type { ServiceContext } from './context.ts'
 import { isDenied, type PolicyDecision, ruleOf, shortest, strictest } from './policy/index.ts'
 
@@ -16,10 +16,21 @@ export async function askPolicy(
   did: string,
   info: JsonObject,
 ): Promise<PolicyDecision> {
-  const [decision, approval] = await Promise.all([
-    context.policies.ask({ did, info }),
-    approvalOf(context, did),
-  ])
+  return askPolicyOf(context, { did, info, approval: await approvalOf(context, did) })
+}
+
+export interface Asker {
+  readonly did: string
+  readonly info: JsonObject
+  readonly approval: ApprovalRow | undefined
+}
+
+/** {@link askPolicy}, where the operator's word was read just now. */
+export async function askPolicyOf(
+  context: ServiceContext,
+  { did, info, approval }: Asker,
+): Promise<PolicyDecision> {
+  const decision = await context.policies.ask({ did, info })
   mustAllow(decision)
   if (approval?.state === 'suspended') throw denied('the operator has suspended this agent')
   if (decision.approval === 'required' && approval?.state !== 'approved') {
@@ -84,14 +95,18 @@ export const longestFor = (policy: PolicyDecision, scopes: readonly string[]): n
  */
 export function decideNow(
   context: ServiceContext,
-  { policy, shown, ...asked }: Asked,
+  { request, credential, confirmation, policy, shown }: Asked,
   now: number,
 ): Decision {
   const supported = [...context.scopes.keys()]
   const deciding = (scopes: readonly string[]) => {
     const restrictions = restrictionsFor(context, policy, scopes, shown?.restrictions ?? {})
+    // What cannot be kept together is a restriction that nobody enforces.
+    const isImpossible = restrictions === 'denied'
     return decide({
-      ...asked,
+      request,
+      credential,
+      confirmation,
       now,
       supported,
       tokenMaxTtl: context.tokenMaxTtl,
@@ -99,10 +114,8 @@ export function decideNow(
         denied: supported.filter((scope) => isDenied(policy, scope)),
         maxTtl: shortest(longestFor(policy, scopes), shown?.ttl),
       },
-      // What cannot be kept together is a restriction that nobody enforces.
-      ...(restrictions === 'denied'
-        ? { restrictions: { impossible: true }, enforced: [] }
-        : { restrictions, enforced: readable(context, asked.credential.restrictions) }),
+      restrictions: isImpossible ? { impossible: true } : restrictions,
+      enforced: isImpossible ? [] : readable(context, credential.restrictions),
     })
   }
   const first = deciding([])

@@ -79,6 +79,26 @@ describe('approval by the operator', () => {
 })
 
 describe('a suspension', () => {
+  test.each([
+    ['the user would be asked', {}],
+    ['nobody would be asked', ASK_NOBODY],
+  ])('is heard when it comes while others are asked about the agent, and %s', async (_, more) => {
+    let meanwhile = async () => {}
+    const clientInfo = async () => {
+      await meanwhile()
+      return { name: 'Assistant' }
+    }
+    const at = await shop({ ...more, clientInfo })
+    const agent = await agentOf(at)
+    const m5 = await agent.m5()
+    meanwhile = async () => void (await at.service.agents.suspend(at.agent.did, 'seen doing harm'))
+    const { body } = await agent.post([agent.m3, m5, await agent.m9a(m5)])
+    expect(body).toMatchObject([
+      { type: 'identity_result', success: false, error: { error: 'policy_denied' } },
+    ])
+    expect(await at.wallet.pending()).toEqual([])
+  })
+
   test('ends the agent’s grants at once, on every node, from outside the service', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'athkit-agents-'))
     const file = join(folder, 'ath.db')

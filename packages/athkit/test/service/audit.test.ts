@@ -97,12 +97,26 @@ describe('every decision of a handshake is one entry (ATH-10)', () => {
     expect(at.events.filter(({ type }) => type === 'refused')).toHaveLength(1)
   })
 
+  test('what a listener does to what it is told changes no entry', async () => {
+    const granted: string[][] = []
+    const onEvent = (event: { type: string; granted?: unknown }) => {
+      if (event.type === 'scopes_decided') granted.push((event.granted as string[]).splice(0))
+    }
+    const at = await shop({ ...ASK_NOBODY, onEvent })
+    const agent = await agentOf(at)
+    await agent.post([agent.m3, await agent.m5()])
+    const decided = (await audited(at)).find(({ event }) => event === 'scopes decided')
+    expect(granted).toHaveLength(1)
+    expect(decided?.detail.granted).toEqual(granted[0])
+    expect(granted[0]).not.toEqual([])
+  })
+
   test('a replayed handshake is counted, and not written', async () => {
     const at = await shop()
     const agent = await agentOf(at)
-    const { hash } = await import('../../src/crypto/jcs.ts')
-    const partition = `m1:${await hash([agent.m1.client_did, agent.m1.nonce])}`
-    await at.store.transact(partition, [{ op: 'put', key: 'used', value: 'another' }], NOW)
+    const { client_did, nonce } = agent.m1
+    const used = { op: 'put', key: `m1:${nonce}`, value: 'another' } as const
+    await at.store.transact(`client:${client_did}`, [used], NOW)
     expect((await agent.post(agent.m3)).body).toMatchObject({ error: { error: 'handshake_replayed' } })
     expect(await names(at)).toEqual([])
   })

@@ -23,7 +23,7 @@ function counted() {
   }
 }
 
-test('a handshake costs the service its signatures, its key exchange and nine hashes, each once', async () => {
+test('a handshake costs the service its signatures, its key exchange and eight hashes, each once', async () => {
   const at = await shop(ASK_NOBODY)
   // An agent that was here before: its keys are known.
   const earlier = await agentOf(at)

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../crypto/json.ts'
+import type { Row } from '../../store/store.ts'
 import type { Bookkeeping } from '../context.ts'
 import { record, write } from '../record.ts'
 import { clientPartition, SUSPENDED_KEY } from '../revocation/index-rows.ts'
@@ -32,10 +33,15 @@ const PENDING_SECONDS = 7 * 86_400
 /** Keys cost nothing: strangers with ever new ones fill nobody's list. */
 const PENDING_LIMIT = { limit: 100, windowSeconds: 3600 }
 
+/** Reads it, in a transaction of the client's partition. */
+export const GET_APPROVAL = { op: 'get', key: APPROVAL_KEY } as const
+
+export const approvalIn = (row: Row | undefined): ApprovalRow | undefined =>
+  row === undefined ? undefined : (JSON.parse(row.value) as ApprovalRow)
+
 export async function approvalOf(context: Bookkeeping, did: string): Promise<ApprovalRow | undefined> {
-  const operations = [{ op: 'get', key: APPROVAL_KEY }] as const
-  const { results } = await context.store.transact(clientPartition(did), operations, context.now())
-  return results[0] === undefined ? undefined : (JSON.parse(results[0].value) as ApprovalRow)
+  const { results } = await context.store.transact(clientPartition(did), [GET_APPROVAL], context.now())
+  return approvalIn(results[0])
 }
 
 /** Lists an agent that has proven itself, so that the operator can decide about it. Some that come in a flood are not listed. */

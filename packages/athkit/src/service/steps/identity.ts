@@ -1,19 +1,21 @@
-import { hash } from '../../crypto/jcs.ts'
 import type { JsonObject } from '../../crypto/json.ts'
 import { HandshakeError, refuse } from '../../errors.ts'
 import {
   clientKeyOf,
   createIdentityFailure,
   createIdentityResult,
+  type IdentityProof,
   receiveIdentityProof,
   verifyIdentityProof,
 } from '../../handshake/index.ts'
 import { checkAgentCredentials } from '../agent-credentials.ts'
+import { type ApprovalRow, approvalIn, GET_APPROVAL } from '../agents/approvals.ts'
 import { clientInfoOf } from '../client-info.ts'
 import type { ServiceContext } from '../context.ts'
-import { askPolicy, requiresConfirmation } from '../decisions.ts'
+import { askPolicy, askPolicyOf, requiresConfirmation } from '../decisions.ts'
 import type { HandshakeState } from '../handshake-state.ts'
 import type { PolicyDecision } from '../policy/index.ts'
+import { clientPartition } from '../revocation/index-rows.ts'
 import { endsHandshake, type Step } from './step.ts'
 
 /**
@@ -30,9 +32,9 @@ export async function proveIdentity(
   let isProven = false
   let admitted: Admitted
   try {
-    const proof = await checkProof(context, state, message)
+    const proven = await checkProof(context, state, message)
     isProven = true
-    admitted = await checkAdmission(context, state, proof)
+    admitted = await checkAdmission(context, state, proven)
   } catch (error) {
     if (!(error instanceof HandshakeError && endsHandshake(error))) throw error
     const now = context.now()
@@ -65,15 +67,24 @@ export async function proveIdentity(
   }
 }
 
+/** Who has proven themselves, and what the operator has said of them. */
+interface Proven {
+  readonly proof: IdentityProof
+  readonly approval: ApprovalRow | undefined
+}
+
 /** That they hold the key, and that this m1 was not used before: replays are counted and not written (ATH-10). */
-async function checkProof(context: ServiceContext, state: HandshakeState, message: JsonObject) {
+async function checkProof(
+  context: ServiceContext,
+  state: HandshakeState,
+  message: JsonObject,
+): Promise<Proven> {
   const proof = receiveIdentityProof(message, context.now())
   const clientKey = await clientKeyOf(state.m1)
   await verifyIdentityProof(proof, { clientKey, response: state.m2 })
   context.admission.admitAgent(state.m1.client_did, state.started.address)
   context.admission.closed(state.id)
-  await takeNonce(context, state)
-  return proof
+  return { proof, approval: await takeNonce(context, state) }
 }
 
 interface Admitted {
@@ -85,12 +96,17 @@ interface Admitted {
 async function checkAdmission(
   context: ServiceContext,
   state: HandshakeState,
-  proof: Awaited<ReturnType<typeof checkProof>>,
+  { proof, approval }: Proven,
 ): Promise<Admitted> {
-  const { client_did } = state.m1
-  const shown = await checkAgentCredentials(context, client_did, proof.credentials ?? [])
-  const clientInfo = await clientInfoOf(context, client_did, { ...state.clientInfo, ...shown })
-  return { clientInfo, policy: await askPolicy(context, client_did, clientInfo) }
+  const did = state.m1.client_did
+  const shown = await checkAgentCredentials(context, did, proof.credentials ?? [])
+  const info = await clientInfoOf(context, did, { ...state.clientInfo, ...shown })
+  // Whoever was asked meanwhile may have taken long, and the operator may have said something else.
+  const isOld = context.agentCredentials !== undefined || context.clientInfo !== undefined
+  const policy = isOld
+    ? await askPolicy(context, did, info)
+    : await askPolicyOf(context, { did, info, approval })
+  return { clientInfo: info, policy }
 }
 
 const SKEW_SECONDS = 300
@@ -98,22 +114,21 @@ const SKEW_SECONDS = 300
 /**
  * The nonce of m1, across all nodes and durably (ATH-6.1.4); only now, so that nobody can use up a nonce without the client's key.
  * It is kept for as long as another m3 could come of the same m1.
+ *
+ * @returns what is read beside it: the operator's word on this client
  */
-async function takeNonce(context: ServiceContext, { id, m1 }: HandshakeState): Promise<void> {
+async function takeNonce(
+  context: ServiceContext,
+  { id, m1 }: HandshakeState,
+): Promise<ApprovalRow | undefined> {
+  const expiresAt = m1.timestamp + 2 * SKEW_SECONDS + context.timeouts.handshake
   const { outcome, results } = await context.store.transact(
-    `m1:${await hash([m1.client_did, m1.nonce])}`,
-    [
-      {
-        op: 'put',
-        key: 'used',
-        value: id,
-        if: 'absent',
-        expiresAt: m1.timestamp + 2 * SKEW_SECONDS + context.timeouts.handshake,
-      },
-    ],
+    clientPartition(m1.client_did),
+    [GET_APPROVAL, { op: 'put', key: `m1:${m1.nonce}`, value: id, if: 'absent', expiresAt }],
     context.now(),
   )
-  if (outcome === 'done' || results[0]?.row?.value === id) return
+  const [approval, used] = results
+  if (outcome === 'done' || used?.row?.value === id) return approvalIn(approval)
   throw refuse('handshake_replayed', 'the nonce was used on this or another node', {
     rule: 'ATH-6.1.4',
     step: 'm3',
