@@ -60,9 +60,11 @@ const PAIRS = Array.from({ length: 4096 }, (_, bits) => `${ALPHABET[bits >> 6]}$
 
 /** base64url without padding (RFC 4648 §5): by the runtime where it can, which is what Node's `Buffer` is for. */
 export const toBase64url: (bytes: Uint8Array) => string =
-  typeof Buffer === 'undefined'
-    ? encodeBase64url
-    : ({ buffer, byteOffset, length }) => Buffer.from(buffer, byteOffset, length).toString('base64url')
+  typeof Buffer === 'undefined' ? encodeBase64url : (bytes) => bufferOf(bytes).toString('base64url')
+
+/** What the platform's own cryptography gives is one already. */
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 export function encodeBase64url(bytes: Uint8Array): string {
   let text = ''

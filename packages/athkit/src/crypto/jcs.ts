@@ -72,7 +72,10 @@ function writeString(text: string): string {
 
 function writeArray(values: readonly Json[], depth: number): string {
   let text = '['
-  for (let i = 0; i < values.length; i++) text += (i === 0 ? '' : ',') + write(values[i], depth + 1)
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0) text += ','
+    text += write(values[i], depth + 1)
+  }
   return `${text}]`
 }
 
@@ -81,7 +84,9 @@ function writeObject(members: { readonly [name: string]: Json }, depth: number):
   for (const name of inOrder(Object.keys(members))) {
     const value = members[name]
     if (value === undefined) continue
-    text += `${text.length === 1 ? '' : ','}${writeName(name)}${write(value, depth + 1)}`
+    if (text.length > 1) text += ','
+    text += writeName(name)
+    text += write(value, depth + 1)
   }
   return `${text}}`
 }
@@ -105,13 +110,14 @@ function inOrder(names: string[]): readonly string[] {
 export const sha256 = (data: Uint8Array | string): Awaitable<Uint8Array> => port.sha256(data)
 
 /** `H(x)` of the profile: base64url of SHA-256 over the canonical form. */
-export const hash = (value: Json): Promise<string> => hashText(canonicalize(value))
+export const hash = (value: Json): Awaitable<string> => hashText(canonicalize(value))
 
 /** `H(x)` of a message that other hashes cover as well. */
-export const hashMessage = (message: JsonObject): Promise<string> => hashText(canonicalMessage(message))
+export const hashMessage = (message: JsonObject): Awaitable<string> => hashText(canonicalMessage(message))
 
-async function hashText(text: string): Promise<string> {
-  return toBase64url(await sha256(text))
+function hashText(text: string): Awaitable<string> {
+  const digest = sha256(text)
+  return digest instanceof Promise ? digest.then(toBase64url) : toBase64url(digest)
 }
 
 const malformed = (reason: string) => refuse('malformed_message', reason, { rule: 'ATH-1.5' })

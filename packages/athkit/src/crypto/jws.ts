@@ -20,10 +20,19 @@ export interface DecodedJwt {
 
 /** A JWT of this type, claims as they are given. `kid` is always sent: the key's thumbprint. */
 export async function signJwt(signer: Signer, typ: string, claims: JsonObject): Promise<string> {
-  const { alg, thumbprint } = signer.publicKey
-  const header = part({ alg, kid: thumbprint, typ })
-  const input = `${header}.${part(claims)}`
+  const input = `${headerOf(signer.publicKey, typ)}.${part(claims)}`
   return `${input}.${toBase64url(await signer.sign(utf8(input)))}`
+}
+
+const headers = new WeakMap<PublicKey, Map<string, string>>()
+
+/** The same for every JWT of a key and a type. */
+function headerOf(key: PublicKey, typ: string): string {
+  const known = headers.get(key)?.get(typ)
+  if (known !== undefined) return known
+  const header = part({ alg: key.alg, kid: key.thumbprint, typ })
+  headers.set(key, new Map(headers.get(key)).set(typ, header))
+  return header
 }
 
 const part = (object: JsonObject): string => toBase64url(utf8(canonicalize(object)))

@@ -1,6 +1,6 @@
 import { refuse } from '../errors.ts'
 import { SIGNATURE_BYTES } from './algorithms.ts'
-import { decodeBase64url, toBase64url, utf8 } from './bytes.ts'
+import { type Awaitable, decodeBase64url, toBase64url, utf8 } from './bytes.ts'
 import { canonicalize } from './jcs.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { PublicKey, Signer } from './keys.ts'
@@ -53,10 +53,9 @@ export async function verifyText(
 }
 
 /** @param data of a text, its UTF-8 @param signature 64 bytes; false for any other length */
-export async function verifyBytes(
+export const verifyBytes = (
   key: PublicKey,
   data: Uint8Array | string,
   signature: Uint8Array,
-): Promise<boolean> {
-  return signature.length === SIGNATURE_BYTES && (await port.verify(key.alg, key.handle, data, signature))
-}
+): Awaitable<boolean> =>
+  signature.length === SIGNATURE_BYTES && port.verify(key.alg, key.handle, data, signature)

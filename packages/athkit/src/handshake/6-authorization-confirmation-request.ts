@@ -157,7 +157,8 @@ async function checkSignature(request: ConfirmationRequest, keys: readonly Publi
 }
 
 /** H(m6): by it the answer, the client and m8 name the question. */
-export const hashOfConfirmationRequest = (request: ConfirmationRequest): Promise<string> => hash(request)
+export const hashOfConfirmationRequest = async (request: ConfirmationRequest): Promise<string> =>
+  hash(request)
 
 const refused = (error: Parameters<typeof refuse>[0], reason: string) =>
   refuse(error, reason, { rule: 'ATH-6.3.1', step: 'm6' })

@@ -1,4 +1,4 @@
-import { equalBytes, fromBase64url, toBase64url } from '../crypto/bytes.ts'
+import { type Awaitable, equalBytes, fromBase64url, toBase64url } from '../crypto/bytes.ts'
 import { canonicalize, sha256 } from '../crypto/jcs.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { refuse } from '../errors.ts'
@@ -71,9 +71,8 @@ export async function commitsTo(nonce: string, role: Role, context: JsonObject):
 }
 
 /** The text that is hashed: `r` in its 22 characters, so that nothing decodes to another commitment. */
-async function commitment(role: Role, r: string, context: JsonObject): Promise<Uint8Array> {
-  return sha256(`ATH/0.1 nonce ${role}\n${r}\n${canonicalize(context)}`)
-}
+const commitment = (role: Role, r: string, context: JsonObject): Awaitable<Uint8Array> =>
+  sha256(`ATH/0.1 nonce ${role}\n${r}\n${canonicalize(context)}`)
 
 function bytesOf(text: string): Uint8Array | undefined {
   try {

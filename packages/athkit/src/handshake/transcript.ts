@@ -1,5 +1,5 @@
 import { type Awaitable, toBase64url } from '../crypto/bytes.ts'
-import { canonicalMessage, hash, sha256 } from '../crypto/jcs.ts'
+import { canonicalize, canonicalMessage, hash, sha256 } from '../crypto/jcs.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { without } from './shape.ts'
 
@@ -19,7 +19,7 @@ import { without } from './shape.ts'
  */
 /** `hs` of ATH-6.2.2: base64url of SHA-256 over m1 to m3. */
 export async function handshakeHash(m1: JsonObject, m2: JsonObject, m3: JsonObject): Promise<string> {
-  return toBase64url(await hashOf([m1, m2, m3]))
+  return toBase64url(await hashOf([m1, m2, m3].map(canonicalMessage)))
 }
 
 export interface TranscriptMessages {
@@ -35,7 +35,17 @@ export interface TranscriptMessages {
 /** The transcript of ATH-6.5.2, 32 bytes: every message that agent and service exchanged, m9b without its access token. */
 export async function transcriptHash(messages: TranscriptMessages, m9b: JsonObject): Promise<Uint8Array> {
   const { m1, m2, m3, m4, m5, m8, m9a } = messages
-  return hashOf([m1, m2, m3, m4, m5, m8, m9a, without(m9b, 'access_token')])
+  // What another hash covers as well is written once for both.
+  return hashOf([
+    canonicalMessage(m1),
+    canonicalMessage(m2),
+    canonicalMessage(m3),
+    canonicalize(m4),
+    canonicalMessage(m5),
+    canonicalize(m8),
+    canonicalize(m9a),
+    canonicalize(without(m9b, 'access_token')),
+  ])
 }
 
 /** What the client signs in m5, label `scope_request` (ATH-6.2.2). */
@@ -59,5 +69,4 @@ export function keyExchangeInput(
   return { audience, handshake, scope_request: scopeRequestHash, message: without(m9a, 'signature') }
 }
 
-const hashOf = (messages: readonly JsonObject[]): Awaitable<Uint8Array> =>
-  sha256(messages.map(canonicalMessage).join('\n'))
+const hashOf = (canonical: readonly string[]): Awaitable<Uint8Array> => sha256(canonical.join('\n'))

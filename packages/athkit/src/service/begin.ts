@@ -62,6 +62,20 @@ export async function begin(context: ServiceContext, message: Json, caller: Call
   }
 }
 
+/** All that can come is named from the beginning: so every state is an object of one kind, which is quick to copy. */
+const NOTHING_YET = {
+  m3: undefined,
+  m5: undefined,
+  m9a: undefined,
+  refused: undefined,
+  handshakeHash: undefined,
+  scopeRequestHash: undefined,
+  user: undefined,
+  asking: undefined,
+  flight: undefined,
+  completion: undefined,
+}
+
 async function respond(
   context: ServiceContext,
   id: string,
@@ -88,6 +102,7 @@ async function respond(
     m2: response,
     phase: 'identity',
     advancedAt: now,
+    ...NOTHING_YET,
   }
   if (!(await handshakeRows(context).save(state, 'absent'))) throw new Error('the handshake id was taken')
   return response

@@ -24,20 +24,20 @@ export interface HandshakeState {
   /** Unix seconds of the last message that took a step (ATH-3.7). */
   readonly advancedAt: number
   /** m3 and m4, m5 and m8 (or what refused it), m9a and m9b: each message that took a step, with its answer (ATH-3.5). */
-  readonly m3?: Taken
-  readonly m5?: Taken
-  readonly m9a?: Taken
+  readonly m3?: Taken | undefined
+  readonly m5?: Taken | undefined
+  readonly m9a?: Taken | undefined
   /** What was refused in the last step, which ends nothing: those messages have an answer as well. */
-  readonly refused?: readonly Taken[]
+  readonly refused?: readonly Taken[] | undefined
   /** `hs` and H(m5), once they are known. */
-  readonly handshakeHash?: string
-  readonly scopeRequestHash?: string
-  readonly user?: UserOfHandshake
-  readonly asking?: Asking
+  readonly handshakeHash?: string | undefined
+  readonly scopeRequestHash?: string | undefined
+  readonly user?: UserOfHandshake | undefined
+  readonly asking?: Asking | undefined
   /** How m5 came, and what came behind it (ATH-3.6). */
-  readonly flight?: FlightOfScopeRequest
+  readonly flight?: FlightOfScopeRequest | undefined
   /** Of a grant that is to be committed, or was. */
-  readonly completion?: Completion
+  readonly completion?: Completion | undefined
 }
 
 /**

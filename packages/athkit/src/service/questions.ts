@@ -205,7 +205,7 @@ function checkSize(question: ConfirmationRequest): void {
   })
 }
 
-export const hashOfQuestion = (question: ConfirmationRequest): Promise<string> => hash(question)
+export const hashOfQuestion = async (question: ConfirmationRequest): Promise<string> => hash(question)
 
 const tooMany = (reason: string, seconds: number) =>
   refuse('rate_limited', reason, { rule: 'ATH-6.3.1', step: 'm5', retryAfter: Math.max(1, seconds) })

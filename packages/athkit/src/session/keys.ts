@@ -26,7 +26,7 @@ export interface EpochKeys extends EpochSecrets {
 /** The key schedule of ATH-6.5.5. @param z 32 bytes; the caller zeroes it */
 export async function deriveSession(z: Uint8Array, transcript: Uint8Array): Promise<SessionSecrets> {
   const prk = await extract(transcript, z)
-  const secrets = { ...(await expandSecrets(prk)), sid: await expand(prk, utf8('ATH/0.1 sid'), 16) }
+  const secrets = { ...(await expandSecrets(prk)), sid: await expand(prk, LABELS.sid, 16) }
   prk.fill(0)
   return secrets
 }
@@ -53,10 +53,17 @@ export async function rotationPrk({ rekey, z, request, response }: RotationInput
   return extract(rekey, concat(z, both))
 }
 
+const LABELS = {
+  c2s: utf8('ATH/0.1 c2s'),
+  s2c: utf8('ATH/0.1 s2c'),
+  rekey: utf8('ATH/0.1 rekey'),
+  sid: utf8('ATH/0.1 sid'),
+}
+
 async function expandSecrets(prk: Uint8Array): Promise<EpochSecrets> {
   return {
-    c2s: await expand(prk, utf8('ATH/0.1 c2s'), 32),
-    s2c: await expand(prk, utf8('ATH/0.1 s2c'), 32),
-    rekey: await expand(prk, utf8('ATH/0.1 rekey'), 32),
+    c2s: await expand(prk, LABELS.c2s, 32),
+    s2c: await expand(prk, LABELS.s2c, 32),
+    rekey: await expand(prk, LABELS.rekey, 32),
   }
 }

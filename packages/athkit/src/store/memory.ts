@@ -34,12 +34,13 @@ export function memory(): Store {
 
   function transact(name: string, operations: readonly Operation[], now: number) {
     if (closed) throw new AthError('store_unavailable', 'the store is closed')
-    const partition = partitions.get(name) ?? {}
+    const known = partitions.get(name)
+    const partition = known ?? {}
     cells.open(partition, now)
     const outcome = run(cells, operations)
     if (outcome.outcome === 'aborted') cells.undo()
     if (isEmpty(partition)) partitions.delete(name)
-    else partitions.set(name, partition)
+    else if (known === undefined) partitions.set(name, partition)
     return outcome
   }
 

@@ -28,7 +28,8 @@ export interface Cells {
  */
 export function run(cells: Cells, operations: readonly Operation[]): Outcome<readonly unknown[]> {
   const results: unknown[] = new Array(operations.length).fill(undefined)
-  for (const [at, operation] of operations.entries()) {
+  for (let at = 0; at < operations.length; at++) {
+    const operation = operations[at] as Operation
     const { refused, result } = step(cells, operation)
     results[at] = result
     const onRefusal = ('onRefusal' in operation ? operation.onRefusal : undefined) ?? 'abort'
