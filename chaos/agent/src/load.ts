@@ -34,19 +34,22 @@ export async function load(requests: number, rotations: number): Promise<Load> {
     let answered = 0
     let strangers = 0
     const epochs: number[] = []
-    const rotating: Promise<unknown>[] = []
+    let due = 0
+    let rotating: Promise<unknown> = Promise.resolve()
     const each = Math.floor(requests / (rotations + 1))
     const order = async (number: number): Promise<void> => {
       const ref = `order-${number}`
       const response = await session.request('POST /api/order', { json: { ref } })
       const answer = (await response.json()) as { ref?: string }
       if (response.status !== 201 || answer.ref !== ref) strangers++
-      if (++answered % each === 0 && rotating.length < rotations)
-        rotating.push(session.rotate().then((epoch) => epochs.push(epoch)))
+      if (++answered % each !== 0 || due >= rotations) return
+      due++
+      // One after the other: of two at a time the agent makes one.
+      rotating = rotating.then(() => session.rotate()).then((epoch) => epochs.push(epoch))
     }
     const started = performance.now()
     await Promise.all(Array.from({ length: requests }, (_, number) => order(number)))
-    await Promise.all(rotating)
+    await rotating
     const seconds = (performance.now() - started) / 1000
     await session.close()
     return { answered, orders: shop.orders, strangers, epochs, seconds }
