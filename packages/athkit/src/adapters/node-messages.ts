@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { MAX_BYTES } from '../crypto/json.ts'
-import { answerMessage, NOTHING } from '../http/dispatch.ts'
+import { answerMessage, isAt, NOTHING } from '../http/dispatch.ts'
 import type { Answered, AnswerMessage, Endpoint, Method } from '../http/endpoint.ts'
 import { endpointsOf } from '../http/handler.ts'
 import { headersOfAnswer } from '../http/respond.ts'
 import type { Caller, Service } from '../service/index.ts'
-import { hasOneContentType, readWhole } from './node-request.ts'
+import { isWhole, readWhole } from './node-request.ts'
 
 /** A message that an endpoint takes as it comes. */
 export interface DirectMessage {
@@ -24,9 +24,9 @@ export function directMessage(
   target: string,
 ): DirectMessage | undefined {
   const { method } = incoming
-  if (!(method === 'POST' ? isWholeJson(incoming) : method === 'GET' && hasNoBody(incoming))) return undefined
-  const { exact, below } = pathsOf(service)
-  const endpoint = exact.get(target) ?? below.find(({ path }) => target.startsWith(path))
+  const isWholeJson = method === 'POST' && isWhole(incoming, 'application/json', MAX_BYTES)
+  if (!isWholeJson && !(method === 'GET' && hasNoBody(incoming))) return undefined
+  const endpoint = endpointsFor(service).find((one) => isAt(one, target))
   const answer = endpoint?.messages?.[method as Method]
   if (endpoint === undefined || answer === undefined) return undefined
   const rest = target.slice(endpoint.path.length)
@@ -35,28 +35,13 @@ export function directMessage(
 
 const ID = /^[\w-]+$/
 
-interface Paths {
-  readonly exact: ReadonlyMap<string, Endpoint>
-  readonly below: readonly Endpoint[]
+const known = new WeakMap<Service, readonly Endpoint[]>()
+
+function endpointsFor(service: Service): readonly Endpoint[] {
+  const endpoints = known.get(service) ?? endpointsOf(service)
+  known.set(service, endpoints)
+  return endpoints
 }
-
-const known = new WeakMap<Service, Paths>()
-
-function pathsOf(service: Service): Paths {
-  const paths = known.get(service)
-  if (paths !== undefined) return paths
-  const endpoints = endpointsOf(service)
-  const exact = endpoints.filter(({ below }) => below !== true).map((one) => [one.path, one] as const)
-  const made = { exact: new Map(exact), below: endpoints.filter(({ below }) => below === true) }
-  known.set(service, made)
-  return made
-}
-
-const isWholeJson = ({ headers, rawHeaders }: IncomingMessage): boolean =>
-  headers['content-type'] === 'application/json' &&
-  Number(headers['content-length']) <= MAX_BYTES &&
-  headers['transfer-encoding'] === undefined &&
-  hasOneContentType(rawHeaders)
 
 const hasNoBody = ({ headers }: IncomingMessage): boolean =>
   headers['content-length'] === undefined && headers['transfer-encoding'] === undefined

@@ -58,14 +58,19 @@ const STREAMING = { duplex: 'half' }
 const SMALL = 65_536 + 65
 
 /** Whether a body says that it fits into one message, and nothing else of its length. */
-export const isSmall = ({
-  'content-length': length,
-  'transfer-encoding': encoding,
-}: IncomingMessage['headers']): boolean => Number(length) <= SMALL && encoding === undefined
+const isSmall = (
+  { 'content-length': length, 'transfer-encoding': encoding }: IncomingMessage['headers'],
+  most = SMALL,
+): boolean => Number(length) <= most && encoding === undefined
 
-/** Of several, Node shows the first alone. */
-export const hasOneContentType = (rawHeaders: readonly string[]): boolean =>
-  rawHeaders.filter(isContentType).length === 1
+/**
+ * Whether a body is of this media type alone and small, so that it can be read whole and needs no `Request`. Of several media types, Node
+ * shows the first alone.
+ *
+ * @param most bytes; without it, what a record takes
+ */
+export const isWhole = ({ headers, rawHeaders }: IncomingMessage, type: string, most?: number): boolean =>
+  headers['content-type'] === type && isSmall(headers, most) && rawHeaders.filter(isContentType).length === 1
 
 /** @param at even: a name; odd: its value */
 const isContentType = (text: string, at: number): boolean =>

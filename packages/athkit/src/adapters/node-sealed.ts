@@ -3,23 +3,17 @@ import { refusalAnswer } from '../http/respond.ts'
 import { SEALED_HEADERS, SEALED_TYPE, sealedResponse } from '../http/sealed.ts'
 import type { Caller, Service } from '../service/index.ts'
 import { send } from './node-messages.ts'
-import { hasOneContentType, isSmall, readWhole, signalOf } from './node-request.ts'
+import { isWhole, readWhole, signalOf } from './node-request.ts'
 import { sendResponse } from './node-response.ts'
 import { endOfTurn } from './turn.ts'
 
 const HEADERS = SEALED_HEADERS.flat()
 
 /** Whether it is a sealed request that a service's endpoint takes as it is, small enough to be read whole. */
-export const isSmallSealed = (
-  service: Service,
-  { method, headers, rawHeaders }: IncomingMessage,
-  target: string,
-): boolean =>
-  method === 'POST' &&
+export const isSmallSealed = (service: Service, incoming: IncomingMessage, target: string): boolean =>
+  incoming.method === 'POST' &&
   target === service.endpoints.session_endpoint &&
-  headers['content-type'] === SEALED_TYPE &&
-  isSmall(headers) &&
-  hasOneContentType(rawHeaders)
+  isWhole(incoming, SEALED_TYPE)
 
 /**
  * A sealed request, without a `Request` and a `Response` around it: they would cost more than its cryptography, and there is another

@@ -27,12 +27,13 @@ interface Serving extends Pick<NodeListenerOptions, 'trustedProxies'> {
 }
 
 /** A service on a real port, with and without its messages and sealed requests going to it as they come. */
-export async function served({ direct, http = {}, middleware = [], ...options }: Serving) {
+export async function served(serving: Serving) {
+  const { direct, http = {}, middleware = [], stops: own = stops, trustedProxies = [] } = serving
   const [agentParty, userParty] = await Promise.all([party(), party()])
-  const { server = await party() } = options
+  const { server = await party() } = serving
   const listener = createServer(http)
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
-  ;(options.stops ?? stops).push(
+  own.push(
     () => listener.close(),
     () => listener.closeAllConnections(),
   )
@@ -80,7 +81,7 @@ export async function served({ direct, http = {}, middleware = [], ...options }:
   listener.on(
     'request',
     toNodeListener((request, { address }) => app.fetch(request, { address }), {
-      ...options,
+      trustedProxies,
       ...(direct ? { service } : {}),
     }),
   )
