@@ -1,6 +1,6 @@
 import { parseMessage } from '../crypto/json.ts'
 import type { Endpoint } from './endpoint.ts'
-import { json } from './respond.ts'
+import { responseFor } from './respond.ts'
 
 /** `GET {grants_endpoint}`: the user's own live grants (ATH-8). */
 export const grantsEndpoint = (path: string): Endpoint => ({
@@ -9,7 +9,7 @@ export const grantsEndpoint = (path: string): Endpoint => ({
   methods: {
     GET: async ({ service, request }) => {
       const wallet = await service.wallet(request.headers.get('authorization'))
-      return json({ status: 200, body: await service.grants(wallet) })
+      return responseFor(request, { status: 200, body: await service.grants(wallet) })
     },
   },
 })

@@ -3,7 +3,7 @@ import type { ConfirmationRequest } from '../handshake/index.ts'
 import { createInboxListing } from '../messages/inbox.ts'
 import type { Call, Endpoint } from './endpoint.ts'
 import { waitSeconds } from './prefer.ts'
-import { json, withCommonHeaders } from './respond.ts'
+import { responseFor, withCommonHeaders } from './respond.ts'
 
 /** `GET {inbox_endpoint}`: a list, a long-poll, or a stream (ATH-6.3.5). */
 export const inboxEndpoint = (path: string): Endpoint => ({ path, counted: true, methods: { GET: inbox } })
@@ -13,7 +13,7 @@ async function inbox(call: Call): Promise<Response> {
   const wallet = await service.wallet(request.headers.get('authorization'))
   if (!wantsEvents(request)) {
     const pending = await service.inbox(wallet, waitSeconds(request), request.signal)
-    return json({ status: 200, body: createInboxListing(pending) })
+    return responseFor(request, { status: 200, body: createInboxListing(pending) })
   }
   const gone = new AbortController()
   const signal = AbortSignal.any([request.signal, gone.signal])

@@ -24,10 +24,7 @@ export const headersOfAnswer = ({ headers = {} }: Answered): [string, string][] 
   ...Object.entries(headers),
 ]
 
-export const json = (answered: Answered): Response =>
-  new Response(JSON.stringify(answered.body), { status: answered.status, headers: headersOfAnswer(answered) })
-
-/** The same, without a stream where the request's adapter needs none. */
+/** Without a stream where the request's adapter needs none. */
 export const responseFor = (request: Request, answered: Answered): Response =>
   wholeAnswer(request, utf8(JSON.stringify(answered.body)), answered.status, headersOfAnswer(answered))
 
