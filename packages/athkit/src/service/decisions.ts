@@ -1,3 +1,4 @@
+import type { Awaitable } from '../crypto/bytes.ts'
 import type { JsonObject } from '../crypto/json.ts'
 import { type HandshakeError, refuse } from '../errors.ts'
 import { type Decision, type DecisionInput, decide } from '../handshake/index.ts'
@@ -11,26 +12,21 @@ import { isDenied, type PolicyDecision, ruleOf, shortest, strictest } from './po
  *
  * @throws HandshakeError `policy_denied` when the operator does not let this agent in
  */
-export async function askPolicy(
-  context: ServiceContext,
-  did: string,
-  info: JsonObject,
-): Promise<PolicyDecision> {
-  return askPolicyOf(context, { did, info, approval: await approvalOf(context, did) })
-}
+export const askPolicy = (context: ServiceContext, did: string, info: JsonObject): Promise<PolicyDecision> =>
+  askPolicyOf(context, { did, info, approval: approvalOf(context, did) })
 
 export interface Asker {
   readonly did: string
   readonly info: JsonObject
-  readonly approval: ApprovalRow | undefined
+  readonly approval: Awaitable<ApprovalRow | undefined>
 }
 
-/** {@link askPolicy}, where the operator's word was read just now. */
+/** {@link askPolicy}, where the operator's word was read just now, or is on its way. */
 export async function askPolicyOf(
   context: ServiceContext,
-  { did, info, approval }: Asker,
+  { did, info, approval: word }: Asker,
 ): Promise<PolicyDecision> {
-  const decision = await context.policies.ask({ did, info })
+  const [decision, approval] = await Promise.all([context.policies.ask({ did, info }), word])
   mustAllow(decision)
   if (approval?.state === 'suspended') throw denied('the operator has suspended this agent')
   if (decision.approval === 'required' && approval?.state !== 'approved') {

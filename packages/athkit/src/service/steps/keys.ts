@@ -149,7 +149,7 @@ async function completionOf(
       use: user.maxUses === undefined ? undefined : { key: useKey(credentialId, id), until: user.expiresAt },
     },
     session: {
-      sid: claims.jti,
+      sid: claims.cnf.ath_sid,
       ...parties,
       cipher,
       capabilities: m2.capabilities,
